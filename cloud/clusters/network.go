@@ -1,0 +1,169 @@
+package clusters
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"sort"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+)
+
+// Network is the network of a cluster: one public and one private subnet in each of up to three zones.
+type Network struct {
+	VPC     string
+	Public  []string // subnet ids, by zone
+	Private []string
+}
+
+// zonesPerCluster is how many zones a network made here spans, as eksctl does.
+const zonesPerCluster = 3
+
+// EnsureNetwork makes the network of the cluster, or completes what an earlier call began: a VPC with the CIDR, an eighth of
+// it for each of three public subnets and three private ones, an internet gateway and one NAT gateway.
+func (c *Client) EnsureNetwork(ctx context.Context, cluster string, cidr netip.Prefix) (Network, error) {
+	n := networkBuilder{ec2: c.ec2, cluster: cluster}
+	vpc, err := n.vpc(ctx, cidr)
+	if err != nil {
+		return Network{}, err
+	}
+	zones, err := n.zones(ctx)
+	if err != nil {
+		return Network{}, err
+	}
+	net := Network{VPC: vpc}
+	blocks, err := eighths(cidr)
+	if err != nil {
+		return Network{}, err
+	}
+	for i, zone := range zones {
+		public, err := n.subnet(ctx, vpc, "public", zone, blocks[i])
+		if err != nil {
+			return Network{}, err
+		}
+		private, err := n.subnet(ctx, vpc, "private", zone, blocks[zonesPerCluster+i])
+		if err != nil {
+			return Network{}, err
+		}
+		net.Public, net.Private = append(net.Public, public), append(net.Private, private)
+	}
+	return net, n.routes(ctx, net)
+}
+
+// eighths splits a prefix into eight equal ones: 192.168.0.0/16 into 192.168.0.0/19, 192.168.32.0/19, ….
+func eighths(cidr netip.Prefix) ([]netip.Prefix, error) {
+	if !cidr.Addr().Is4() || cidr.Bits() < 16 || cidr.Bits() > 24 {
+		return nil, fmt.Errorf("splitting network %s: want an IPv4 prefix of /16 to /24", cidr)
+	}
+	base := cidr.Masked().Addr().As4()
+	start := uint32(base[0])<<24 | uint32(base[1])<<16 | uint32(base[2])<<8 | uint32(base[3])
+	bits := cidr.Bits() + 3
+	var out []netip.Prefix
+	for i := uint32(0); i < 8; i++ {
+		a := start + i<<(32-bits)
+		out = append(out, netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(a >> 24), byte(a >> 16), byte(a >> 8), byte(a)}), bits))
+	}
+	return out, nil
+}
+
+// networkBuilder finds the parts of one cluster's network by their tags and makes the missing ones.
+type networkBuilder struct {
+	ec2     *ec2.Client
+	cluster string
+}
+
+func (n networkBuilder) name(part string) string { return "automode-" + n.cluster + "/" + part }
+
+// tags is the tag specification of a part; extra pairs follow.
+func (n networkBuilder) tags(kind types.ResourceType, part string, extra ...string) []types.TagSpecification {
+	tags := []types.Tag{{Key: str("Name"), Value: str(n.name(part))}, {Key: str(ownerTag), Value: str(n.cluster)}}
+	for i := 0; i < len(extra); i += 2 {
+		tags = append(tags, types.Tag{Key: str(extra[i]), Value: str(extra[i+1])})
+	}
+	return []types.TagSpecification{{ResourceType: kind, Tags: tags}}
+}
+
+// filter selects a part by its tags.
+func (n networkBuilder) filter(part string) []types.Filter {
+	return []types.Filter{
+		{Name: str("tag:" + ownerTag), Values: []string{n.cluster}},
+		{Name: str("tag:Name"), Values: []string{n.name(part)}},
+	}
+}
+
+func (n networkBuilder) vpc(ctx context.Context, cidr netip.Prefix) (string, error) {
+	found, err := n.ec2.DescribeVpcs(ctx, &ec2.DescribeVpcsInput{Filters: n.filter("vpc")})
+	if err != nil {
+		return "", fmt.Errorf("looking for the VPC: %w", err)
+	}
+	var id string
+	if len(found.Vpcs) > 0 {
+		id = *found.Vpcs[0].VpcId
+	} else {
+		made, err := n.ec2.CreateVpc(ctx, &ec2.CreateVpcInput{CidrBlock: str(cidr.String()), TagSpecifications: n.tags(types.ResourceTypeVpc, "vpc")})
+		if err != nil {
+			return "", fmt.Errorf("creating VPC %s: %w", cidr, err)
+		}
+		id = *made.Vpc.VpcId
+	}
+	for _, in := range []*ec2.ModifyVpcAttributeInput{
+		{VpcId: &id, EnableDnsSupport: &types.AttributeBooleanValue{Value: aws.Bool(true)}},
+		{VpcId: &id, EnableDnsHostnames: &types.AttributeBooleanValue{Value: aws.Bool(true)}},
+	} {
+		if _, err := n.ec2.ModifyVpcAttribute(ctx, in); err != nil {
+			return "", fmt.Errorf("switching on DNS in VPC %s: %w", id, err)
+		}
+	}
+	return id, nil
+}
+
+// zones returns the names of the region's first available zones.
+func (n networkBuilder) zones(ctx context.Context) ([]string, error) {
+	out, err := n.ec2.DescribeAvailabilityZones(ctx, &ec2.DescribeAvailabilityZonesInput{Filters: []types.Filter{
+		{Name: str("state"), Values: []string{"available"}}, {Name: str("zone-type"), Values: []string{"availability-zone"}},
+	}})
+	if err != nil {
+		return nil, fmt.Errorf("listing zones: %w", err)
+	}
+	var zones []string
+	for _, z := range out.AvailabilityZones {
+		zones = append(zones, *z.ZoneName)
+	}
+	sort.Strings(zones)
+	if len(zones) < 2 {
+		return nil, fmt.Errorf("listing zones: the region has %d, a cluster needs 2", len(zones))
+	}
+	return zones[:min(len(zones), zonesPerCluster)], nil
+}
+
+func (n networkBuilder) subnet(ctx context.Context, vpc, kind, zone string, cidr netip.Prefix) (string, error) {
+	part := kind + "-" + zone
+	found, err := n.ec2.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{Filters: n.filter(part)})
+	if err != nil {
+		return "", fmt.Errorf("looking for subnet %s: %w", part, err)
+	}
+	var id string
+	if len(found.Subnets) > 0 {
+		id = *found.Subnets[0].SubnetId
+	} else {
+		role := "kubernetes.io/role/internal-elb"
+		if kind == "public" {
+			role = "kubernetes.io/role/elb"
+		}
+		made, err := n.ec2.CreateSubnet(ctx, &ec2.CreateSubnetInput{VpcId: &vpc, AvailabilityZone: &zone, CidrBlock: str(cidr.String()),
+			TagSpecifications: n.tags(types.ResourceTypeSubnet, part, role, "1")})
+		if err != nil {
+			return "", fmt.Errorf("creating subnet %s %s: %w", part, cidr, err)
+		}
+		id = *made.Subnet.SubnetId
+	}
+	if kind == "public" {
+		_, err := n.ec2.ModifySubnetAttribute(ctx, &ec2.ModifySubnetAttributeInput{SubnetId: &id, MapPublicIpOnLaunch: &types.AttributeBooleanValue{Value: aws.Bool(true)}})
+		if err != nil {
+			return "", fmt.Errorf("giving subnet %s public addresses: %w", id, err)
+		}
+	}
+	return id, nil
+}
