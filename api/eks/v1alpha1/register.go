@@ -1,0 +1,22 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+var (
+	// GroupVersion identifies this version of the group.
+	GroupVersion = schema.GroupVersion{Group: "eks.amazonaws.com", Version: "v1alpha1"}
+	// SchemeBuilder collects the functions that add the types to a scheme.
+	SchemeBuilder = runtime.NewSchemeBuilder(addKnownTypes)
+	// AddToScheme adds the types of this package to a scheme.
+	AddToScheme = SchemeBuilder.AddToScheme
+)
+
+func addKnownTypes(scheme *runtime.Scheme) error {
+	scheme.AddKnownTypes(GroupVersion, &CNINode{}, &CNINodeList{})
+	metav1.AddToGroupVersion(scheme, GroupVersion)
+	return nil
+}
