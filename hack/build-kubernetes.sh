@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Builds the upstream Kubernetes and containerd components of one minor version
+# into bin/kubernetes-<minor>/: the multi-call binary, a symlink for each of its
+# components, and the shim. Does nothing when they are up to date.
+#
+# usage: hack/build-kubernetes.sh [MINOR]    (default: the newest)
+#        LIBEXEC=DIR  build there instead of in bin/
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+source=$root/kubernetes
+minor=${1:-$(cd "$source/versions" && printf '%s\n' * | sort -V | tail -1)}
+modfile=$source/versions/$minor/go.mod
+out=${LIBEXEC:-$root/bin}/kubernetes-$minor
+
+if [[ ! -f $modfile ]]; then
+	echo "Kubernetes $minor is not among the versions built here: $(cd "$source/versions" && echo *)" >&2
+	exit 2
+fi
+
+# The stamp is a hash over everything the result depends on.
+stamp=$(
+	cd "$root"
+	{
+		go version
+		cat hack/build-kubernetes.sh "$modfile" "${modfile%mod}sum"
+		find kubernetes -name '*.go' | LC_ALL=C sort | xargs cat
+	} | sha256sum | cut -d' ' -f1
+)
+if [[ -f $out/.stamp && $(<"$out/.stamp") == "$stamp" ]]; then
+	echo "bin/kubernetes-$minor is up to date"
+	exit 0
+fi
+
+cd "$source"
+export CGO_ENABLED=0 GOFLAGS="-modfile=$modfile -buildvcs=false -trimpath"
+
+kubernetes=$(go list -m -f '{{.Version}}' k8s.io/kubernetes)
+containerd=$(go list -m -f '{{.Version}}' github.com/containerd/containerd/v2)
+# The commit is known where the module proxy says which one it packed.
+commit=$(go mod download -json k8s.io/kubernetes | sed -n 's/.*"Hash": "\([0-9a-f]*\)".*/\1/p')
+[[ ${commit:-} ]] || commit=$(go mod download -json "k8s.io/kubernetes@$kubernetes" | sed -n 's/.*"Hash": "\([0-9a-f]*\)".*/\1/p')
+
+# The versions that the components report are set here as the upstream build sets
+# them. There is no build date: the same sources make the same binary.
+flags="-s -w"
+for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
+	flags+=" -X $package.gitVersion=$kubernetes"
+	flags+=" -X $package.gitMajor=${minor%%.*} -X $package.gitMinor=${minor##*.}"
+	flags+=" -X $package.gitTreeState=clean"
+	[[ -z $commit ]] || flags+=" -X $package.gitCommit=$commit"
+done
+flags+=" -X github.com/containerd/containerd/v2/version.Version=$containerd"
+
+echo "building Kubernetes $kubernetes and containerd $containerd into bin/kubernetes-$minor (several minutes the first time)"
+mkdir -p "$out"
+go build -tags "notest grpcnotrace no_btrfs no_devmapper no_zfs urfave_cli_no_docs static_build" \
+	-ldflags "$flags" -o "$out/kubernetes.new" .
+go build -tags "no_grpc osusergo netgo static_build" \
+	-ldflags "$flags" -o "$out/containerd-shim-runc-v2.new" ./shim
+
+# Running processes keep the old files: each name is replaced, never rewritten.
+for name in kubernetes containerd-shim-runc-v2; do
+	mv -f "$out/$name.new" "$out/$name"
+done
+for name in $("$out/kubernetes" --components); do
+	ln -sfn kubernetes "$out/$name"
+done
+echo "$stamp" >"$out/.stamp"
