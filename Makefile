@@ -1,0 +1,52 @@
+# make up      set up this machine, build everything, start a cluster, say what to type next
+# make test    set up this machine, build everything, run every test (real nodes included as root)
+# make help    the other targets
+
+SHELL   := /bin/bash
+MINOR   ?= 1.35
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+GOBUILD  = go build -trimpath -ldflags "-s -w -X github.com/automode-dev/automode/cli.version=$(VERSION)"
+
+.PHONY: help setup build up down test unit e2e verify generate bench bench-engine clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: ## install the distribution's packages that are missing (needs root and apt)
+	@hack/setup.sh
+
+build: ## build bin/automode and the Kubernetes components
+	@mkdir -p bin
+	$(GOBUILD) -o bin/automode ./cmd/automode
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/pause ./images/pause
+	hack/build-kubernetes.sh $(MINOR)
+
+up: setup build ## set up, build, start a cluster
+	@bin/automode up
+
+down: ## remove everything that up started
+	@bin/automode down
+
+test: setup build ## set up, build, run every test
+	hack/test.sh
+
+unit: ## the tests that need neither root nor built components
+	go test ./... -short
+
+e2e: build ## the end-to-end tests alone
+	go test ./test/e2e/... -count=1 -timeout 40m -v
+
+generate: ## regenerate CRDs, deepcopy code, wire models and reference pages
+	hack/generate.sh
+
+verify: generate ## regenerate, and fail if that changes a file; vet and format
+	hack/verify.sh
+
+bench: build ## measure and compare; figures go to docs/reference/benchmarks.md by hand
+	hack/bench.sh
+
+bench-engine: ## the engine beside Karpenter's, in a module of its own
+	cd test/engine && go test -run '^$$' -bench . -benchtime 1x -timeout 60m
+
+clean: ## remove what was built
+	rm -rf bin

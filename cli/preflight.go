@@ -1,0 +1,179 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/automode-dev/automode/compute/catalog"
+	"github.com/automode-dev/automode/internal/home"
+)
+
+// preflight says whether and how this host can run what the configuration asks for. A local cloud that is there already
+// keeps what it was started with; asking for something else is an error.
+func preflight(ctx context.Context, dir home.Dir, config Config) (settings, error) {
+	if err := checkHalfRemoved(dir); err != nil {
+		return settings{}, err
+	}
+	if err := checkRegion(config.Region); err != nil {
+		return settings{}, err
+	}
+	if _, err := libexec(config.KubernetesVersion); err != nil {
+		return settings{}, err
+	}
+	kind, reason, err := machineKind(config.Machines)
+	if err != nil {
+		return settings{}, err
+	}
+	wanted := settings{Region: config.Region, Port: config.Port, Machines: kind, MachinesReason: reason, BootDelay: config.BootDelay}
+	if existing, err := readSettings(dir); err == nil {
+		return wanted.reconcile(existing, config)
+	}
+	if err := checkDisk(dir); err != nil {
+		return settings{}, err
+	}
+	return wanted, checkPort(ctx, config.Port)
+}
+
+// reconcile keeps the settings of a local cloud that exists, and refuses a wish that contradicts them.
+func (s settings) reconcile(existing settings, config Config) (settings, error) {
+	for _, c := range []struct {
+		flag      string
+		have, ask any
+	}{{"--region", existing.Region, s.Region}, {"--port", existing.Port, s.Port}, {"--machines", existing.Machines, s.Machines}} {
+		if c.have != c.ask && !(c.flag == "--machines" && config.Machines == machinesAuto) {
+			return existing, &Failure{ID: BadConfig, Err: fmt.Errorf("the local cloud here was started with %s %v, not %v", c.flag, c.have, c.ask),
+				Advice: fmt.Sprintf("leave %s out, run `automode down` first, or use another --home", c.flag)}
+		}
+	}
+	existing.BootDelay = s.BootDelay
+	return existing, nil
+}
+
+// stoppingMarker exists from the beginning of `automode down` to its end.
+func stoppingMarker(dir home.Dir) string { return dir.Path("stopping") }
+
+func checkHalfRemoved(dir home.Dir) error {
+	if _, err := os.Stat(stoppingMarker(dir)); err == nil {
+		return fail(HalfRemoved, "an `automode down` of %s did not finish", dir)
+	}
+	return nil
+}
+
+func checkRegion(region string) error {
+	names := catalog.Default().Regions()
+	for _, name := range names {
+		if name == region {
+			return nil
+		}
+	}
+	return fail(UnknownRegion, "region %q is not in the catalogue; known are %s", region, strings.Join(names, ", "))
+}
+
+// libexec returns the directory with the Kubernetes components of a minor version.
+func libexec(minor string) (string, error) {
+	candidates := []string{os.Getenv("AUTOMODE_LIBEXEC")}
+	if self, err := os.Executable(); err == nil {
+		candidates = append(candidates, filepath.Dir(self))
+	}
+	var tried []string
+	for _, base := range candidates {
+		if base == "" {
+			continue
+		}
+		dir := filepath.Join(base, "kubernetes-"+minor)
+		if _, err := os.Stat(filepath.Join(dir, "kube-apiserver")); err == nil {
+			return dir, nil
+		}
+		tried = append(tried, dir)
+	}
+	return "", fail(BinariesMissing, "no Kubernetes %s components: looked in %s", minor, strings.Join(tried, ", "))
+}
+
+// programs are what real machines need from the distribution, and the package of each.
+var programs = []struct{ name, pkg string }{
+	{"nft", "nftables"}, {"runc", "runc"}, {"nsenter", "util-linux"}, {"mount", "mount"}, {"mkfs.ext4", "e2fsprogs"},
+	{"iptables", "iptables"}, {"conntrack", "conntrack"}, {"ip", "iproute2"},
+}
+
+// machineKind decides between real and simulated machines; the reason says why not real.
+func machineKind(want string) (kind, reason string, err error) {
+	if want == machinesSimulated {
+		return machinesSimulated, "", nil
+	}
+	problem := realMachinesProblem()
+	switch {
+	case problem == nil:
+		return machinesReal, "", nil
+	case want == machinesReal:
+		return "", "", problem
+	}
+	return machinesSimulated, problem.Error(), nil
+}
+
+// realMachinesProblem says why this host cannot run real machines, nil when it can.
+func realMachinesProblem() error {
+	if os.Geteuid() != 0 {
+		return fail(NeedsRoot, "real machines need root, this is user %d", os.Geteuid())
+	}
+	var missing, packages []string
+	for _, p := range programs {
+		if !hasProgram(p.name) {
+			missing, packages = append(missing, p.name), append(packages, p.pkg)
+		}
+	}
+	if len(missing) > 0 {
+		return fail(PackagesMissing, "programs missing: %s (apt-get install %s)", strings.Join(missing, ", "), strings.Join(packages, " "))
+	}
+	probe := exec.Command("/proc/self/exe", "version", "--short")
+	probe.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS}
+	if err := probe.Run(); err != nil {
+		return fail(NeedsRoot, "this host does not let root make network and mount namespaces: %w", err)
+	}
+	return nil
+}
+
+// hasProgram looks in PATH and where distributions keep what only root needs.
+func hasProgram(name string) bool {
+	if _, err := exec.LookPath(name); err == nil {
+		return true
+	}
+	for _, dir := range []string{"/usr/sbin", "/sbin"} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && info.Mode()&0o111 != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func checkDisk(dir home.Dir) error {
+	existing := string(dir)
+	for existing != "/" {
+		if _, err := os.Stat(existing); err == nil {
+			break
+		}
+		existing = filepath.Dir(existing)
+	}
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(existing, &fs); err != nil {
+		return fmt.Errorf("asking for free space at %s: %w", existing, err)
+	}
+	if free := int64(fs.Bavail) * fs.Bsize; free < freeSpaceWanted.Value() {
+		return fail(DiskFull, "%s has %d MiB free, a cluster needs %s", existing, free>>20, freeSpaceWanted.String())
+	}
+	return nil
+}
+
+func checkPort(ctx context.Context, port int) error {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp4", fmt.Sprintf("127.0.0.1:%d", port))
+	if err != nil {
+		return fail(PortTaken, "port %d on 127.0.0.1 cannot be used: %w", port, err)
+	}
+	return l.Close()
+}

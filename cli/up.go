@@ -1,0 +1,186 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/automode-dev/automode/cloud/clusters"
+	"github.com/automode-dev/automode/internal/home"
+)
+
+func (a *app) upCommand() *cobra.Command {
+	config := defaultConfig()
+	var file string
+	timeout := 5 * time.Minute
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Start a cluster on this machine, or resume it",
+		Long: `Starts the local cloud, creates a cluster with Auto Mode enabled in it and points kubectl at it. Returns when the cluster is
+ready; it goes on running in the background. Running it again resumes whatever is stopped and changes nothing that runs.`,
+		Example: `  automode up                               # cluster "automode", kubectl context "automode"
+  automode up --machines simulated          # no containers; needs no root
+  automode up --port 4600 --home /tmp/two   # a second one beside it
+  automode up --config cluster.yaml         # everything from a file; - reads standard input`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if file != "" {
+				flags := config
+				config = defaultConfig()
+				if err := readConfig(file, a.In, &config); err != nil {
+					return err
+				}
+				overrideByFlags(cmd, &config, flags)
+			}
+			if err := config.validate(); err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
+			defer cancel()
+			return a.up(ctx, config)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&file, "config", "f", "", "configuration file ("+configVersion+" "+configKind+"); flags win over it")
+	flags.StringVar(&config.Name, "name", config.Name, "name of the cluster and of its kubectl context")
+	flags.StringVar(&config.Region, "region", config.Region, "AWS region that the local cloud plays")
+	flags.IntVar(&config.Port, "port", config.Port, "port of the local cloud on 127.0.0.1")
+	flags.StringVar(&config.KubernetesVersion, "kubernetes-version", config.KubernetesVersion, "minor version of Kubernetes")
+	flags.StringVar(&config.Machines, "machines", config.Machines, "real, simulated, or auto: real where the host allows it")
+	flags.StringVar(&config.Network, "network", config.Network, "CIDR of the cluster's VPC")
+	flags.StringSliceVar(&config.NodePools, "node-pools", config.NodePools, "built-in node pools to enable")
+	flags.StringVar(&config.BootDelay, "boot-delay", config.BootDelay, "time an instance takes to boot, beyond what it really takes")
+	flags.DurationVar(&timeout, "timeout", timeout, "how long to wait for the cluster to be ready")
+	return cmd
+}
+
+// overrideByFlags lets the flags that were given win over the file.
+func overrideByFlags(cmd *cobra.Command, config *Config, flags Config) {
+	for name, set := range map[string]func(){
+		"name":               func() { config.Name = flags.Name },
+		"region":             func() { config.Region = flags.Region },
+		"port":               func() { config.Port = flags.Port },
+		"kubernetes-version": func() { config.KubernetesVersion = flags.KubernetesVersion },
+		"machines":           func() { config.Machines = flags.Machines },
+		"network":            func() { config.Network = flags.Network },
+		"node-pools":         func() { config.NodePools = flags.NodePools },
+		"boot-delay":         func() { config.BootDelay = flags.BootDelay },
+	} {
+		if cmd.Flags().Changed(name) {
+			set()
+		}
+	}
+}
+
+// up walks the steps from nothing to a ready cluster; each finds what an earlier run did.
+func (a *app) up(ctx context.Context, config Config) error {
+	dir, err := a.home()
+	if err != nil {
+		return err
+	}
+	p := a.progress()
+	var settings settings
+	err = p.step("Checking this machine", func(func(string)) (string, error) {
+		settings, err = preflight(ctx, dir, config)
+		return "This machine can run " + settings.machinesText(), err
+	})
+	if err != nil {
+		return err
+	}
+	err = p.step("Starting the local cloud", func(waiting func(string)) (string, error) {
+		err := startCloud(ctx, dir, settings, waiting)
+		return fmt.Sprintf("Local cloud answers on 127.0.0.1:%d (%s)", settings.Port, settings.Region), err
+	})
+	if err != nil {
+		return err
+	}
+	client, err := localClient(ctx, dir, settings)
+	if err != nil {
+		return err
+	}
+	if err := a.createCluster(ctx, p, client, config); err != nil {
+		return err
+	}
+	err = p.step("Pointing kubectl at the cluster", func(func(string)) (string, error) {
+		file, err := writeKubeconfig(ctx, dir, config.Name)
+		return fmt.Sprintf("kubectl context %q in %s", config.Name, file), err
+	})
+	if err != nil {
+		return err
+	}
+	p.say(nextSteps, config.Name)
+	return nil
+}
+
+const nextSteps = `
+Cluster %q is ready. It has no node and no pod; nodes appear when pods need them:
+
+  kubectl create deployment nginx --image=nginx --replicas=3
+  kubectl get pods,nodes -o wide --watch
+
+  automode status              health, condition by condition
+  eval "$(automode env)"       point the aws command line and SDKs at the local cloud
+  automode down                remove everything
+`
+
+// createCluster makes network, roles and cluster and waits until it is active.
+func (a *app) createCluster(ctx context.Context, p *progress, client *clusters.Client, config Config) error {
+	var network clusters.Network
+	var roles clusters.Roles
+	err := p.step("Making the network", func(func(string)) (_ string, err error) {
+		network, err = client.EnsureNetwork(ctx, config.Name, netip.MustParsePrefix(config.Network))
+		return fmt.Sprintf("Network %s, %d public and %d private subnets", config.Network, len(network.Public), len(network.Private)), cloudFailure(err)
+	})
+	if err != nil {
+		return err
+	}
+	err = p.step("Making the roles", func(func(string)) (_ string, err error) {
+		roles, err = client.EnsureRoles(ctx)
+		return "Roles " + clusters.ClusterRole + ", " + clusters.NodeRole, cloudFailure(err)
+	})
+	if err != nil {
+		return err
+	}
+	return p.step("Creating the cluster", func(waiting func(string)) (string, error) {
+		spec := clusters.Spec{Name: config.Name, Version: config.KubernetesVersion, Subnets: network.Private, Roles: roles, NodePools: config.NodePools}
+		if err := client.Create(ctx, spec); err != nil {
+			return "", cloudFailure(err)
+		}
+		cluster, err := client.WaitActive(ctx, config.Name, waiting)
+		if err != nil {
+			return "", cloudFailure(err)
+		}
+		return fmt.Sprintf("Cluster %s is active: Kubernetes %s, Auto Mode on", cluster.Name, cluster.Version), nil
+	})
+}
+
+// localClient talks to the home's local cloud as its user admin.
+func localClient(ctx context.Context, dir home.Dir, s settings) (*clusters.Client, error) {
+	key, err := readAdminKey(dir)
+	if err != nil {
+		return nil, err
+	}
+	return clusters.New(ctx, clusters.Endpoint{URL: s.endpoint(), Region: s.Region, AccessKeyID: key.AccessKeyID, SecretAccessKey: key.SecretAccessKey})
+}
+
+// cloudFailure gives an error of the cloud its kind.
+func cloudFailure(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case clusters.IsAccessDenied(err):
+		return &Failure{ID: AccessDenied, Err: err}
+	case clusters.IsNotFound(err):
+		return &Failure{ID: NotFound, Err: err}
+	case clusters.IsInvalid(err):
+		return &Failure{ID: BadConfig, Err: err}
+	case isTimeout(err):
+		return &Failure{ID: TimedOut, Err: err}
+	case isRefused(err):
+		return &Failure{ID: CloudUnreachable, Err: err}
+	}
+	return &Failure{ID: ClusterFailed, Err: err}
+}
