@@ -1,0 +1,58 @@
+// Package cloudtest starts a local cloud inside a test, on a free loopback port and with a state of its own.
+// It is for tests only.
+package cloudtest
+
+import (
+	"context"
+	"net"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/automode-dev/automode/localcloud"
+	"github.com/automode-dev/automode/localcloud/wire"
+)
+
+// Start serves the services as the account's root user may call them and returns the SDK configuration to reach
+// them with. The cloud stops when the test ends.
+func Start(t testing.TB, services ...*wire.Service) aws.Config {
+	t.Helper()
+	s, err := localcloud.New(localcloud.Options{Home: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Authenticate(localcloud.AllowAll(localcloud.DefaultAccount))
+	for _, svc := range services {
+		s.Mount(svc)
+	}
+	return Serve(t, s)
+}
+
+// Serve runs a server of the test's own making until the test ends.
+func Serve(t testing.TB, s *localcloud.Server) aws.Config {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx, l, nil) }()
+	t.Cleanup(func() {
+		cancel()
+		<-done
+	})
+	return Config("http://"+l.Addr().String(), "AKIAIOSFODNN7EXAMPLE", "secret", "")
+}
+
+// Config returns an SDK configuration for an endpoint with fixed credentials and without retries.
+func Config(endpoint, key, secret, session string) aws.Config {
+	return aws.Config{
+		Region:       localcloud.DefaultRegion,
+		BaseEndpoint: aws.String(endpoint),
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: key, SecretAccessKey: secret, SessionToken: session}, nil
+		}),
+		Retryer: func() aws.Retryer { return aws.NopRetryer{} },
+	}
+}
