@@ -3,6 +3,9 @@
 //
 //	go run ./hack/wiremodel [-data DIR] [service ...]
 //
+// What the SDK of go.mod has beyond that (botocore may be older) is added from the SDK's types; a REST operation
+// that only the SDK has needs its method and path on the line: "CancelUpdate POST /clusters/{name}/…".
+//
 // It needs python3 with botocore (any awscli brings it) unless -data names its data directory.
 package main
 
@@ -65,11 +68,8 @@ func generate(data, service string) error {
 	if err != nil {
 		return err
 	}
-	pruned, err := prune(full, service, ops)
-	if err != nil {
-		return err
-	}
-	if err := addNewer(pruned, service); err != nil {
+	pruned := prune(full, service, ops)
+	if err := addNewer(pruned, ops); err != nil {
 		return err
 	}
 	var out bytes.Buffer
@@ -109,7 +109,7 @@ func readModel(dir string) (*source, error) {
 	return &m, nil
 }
 
-// readList reads one name per line; empty lines and # comments do not count.
+// readList reads one operation per line; empty lines and # comments do not count.
 func readList(file string) ([]string, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {

@@ -1,8 +1,8 @@
 package main
 
 import (
-	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/automode-dev/automode/localcloud/wire/models"
 )
@@ -64,7 +64,7 @@ type sourceMember struct {
 }
 
 // prune copies the named operations and every shape they reach.
-func prune(full *source, name string, ops []string) (*models.Service, error) {
+func prune(full *source, name string, ops []string) *models.Service {
 	md := full.Metadata
 	p := &pruner{full: full, out: &models.Service{
 		Name: name, Protocol: md.Protocol, Version: md.APIVersion, Namespace: md.XMLNamespace,
@@ -77,11 +77,11 @@ func prune(full *source, name string, ops []string) (*models.Service, error) {
 	if md.Protocol != "json" {
 		p.out.JSONVersion = ""
 	}
-	for _, op := range ops {
+	for _, line := range ops {
+		op, _, _ := strings.Cut(line, " ")
 		src, ok := full.Operations[op]
 		if !ok {
-			fmt.Printf("%s: operation %s is not in botocore's model, looking in the SDK\n", name, op)
-			continue
+			continue // addNewer looks for it in the SDK
 		}
 		o := &models.Operation{In: src.Input.Shape, Out: src.Output.Shape}
 		if src.Output.Wrapper != "" && src.Output.Wrapper != op+"Result" {
@@ -101,7 +101,7 @@ func prune(full *source, name string, ops []string) (*models.Service, error) {
 		p.shape(o.Out)
 		p.out.Operations[op] = o
 	}
-	return p.out, nil
+	return p.out
 }
 
 type pruner struct {
