@@ -11,7 +11,9 @@ import (
 type Node struct{}
 
 // LoadRules implements Kernel.
-func (Node) LoadRules(ctx context.Context, rules datapath.Rules) error { return datapath.Load(ctx, rules) }
+func (Node) LoadRules(ctx context.Context, rules datapath.Rules) error {
+	return datapath.Load(ctx, rules)
+}
 
 // RouteFrom implements Kernel.
 func (Node) RouteFrom(address netip.Addr, deviceIndex int, to []netip.Prefix) error {

@@ -23,6 +23,9 @@ import (
 // PluginType is the plugin's name in configuration lists and the name of its executable.
 const PluginType = "automode"
 
+// errNotAvailable is CNI's error code for a plugin that can not serve ADD now.
+const errNotAvailable = 50
+
 // patience is how long an operation may take; the runtime gives up after some minutes.
 const patience = 60 * time.Second
 
@@ -88,15 +91,15 @@ func add(args *skel.CmdArgs) error {
 	if err != nil {
 		return err
 	}
-	var pod podArgs
-	if err := types.LoadArgs(args.Args, &pod); err != nil {
+	var about podArgs
+	if err := types.LoadArgs(args.Args, &about); err != nil {
 		return types.NewError(types.ErrInvalidEnvironmentVariables, "reading CNI_ARGS", err.Error())
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	request := agent.AttachRequest{
 		Key:       key(args),
-		Owner:     ipam.Owner{Namespace: string(pod.K8S_POD_NAMESPACE), Pod: string(pod.K8S_POD_NAME), UID: string(pod.K8S_POD_UID)},
+		Owner:     ipam.Owner{Namespace: string(about.K8S_POD_NAMESPACE), Pod: string(about.K8S_POD_NAME), UID: string(about.K8S_POD_UID)},
 		HostPorts: agent.UsablePorts(c.RuntimeConfig.PortMappings),
 	}
 	client := agent.NewClient(c.Socket)
@@ -104,9 +107,9 @@ func add(args *skel.CmdArgs) error {
 	if err != nil {
 		return types.NewError(types.ErrTryAgainLater, "getting an address for the pod", err.Error())
 	}
-	connection := connection(args, reply)
-	connection.Label = agent.Label(request.Key, request.Owner)
-	host, inside, err := datapath.Connect(connection)
+	pod := connection(args, reply)
+	pod.Label = agent.Label(request.Key, request.Owner)
+	host, inside, err := datapath.Connect(pod)
 	if err != nil {
 		_ = client.Detach(ctx, request.Key) // the runtime calls DEL as well
 		return types.NewError(types.ErrInternal, "connecting the pod", err.Error())
@@ -220,7 +223,7 @@ func status(args *skel.CmdArgs) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
 	if err := agent.NewClient(c.Socket).Ready(ctx); err != nil {
-		return types.NewError(types.ErrPluginNotAvailable, "pods can not be connected", err.Error())
+		return types.NewError(errNotAvailable, "pods can not be connected", err.Error())
 	}
 	return nil
 }
