@@ -6,14 +6,15 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"path/filepath"
 	"sync"
+
+	"github.com/automode-dev/automode/internal/home"
 )
 
 // Fabric makes networks real on this host. It needs root. Its methods may be called at the same time; calls for one VPC
 // wait for each other.
 type Fabric struct {
-	home string
+	home home.Dir
 	log  *slog.Logger
 
 	hostMu sync.Mutex // guards what the VPCs share on the host
@@ -31,16 +32,16 @@ type vpcState struct {
 }
 
 // NewFabric returns the fabric of the home directory; a nil log discards.
-func NewFabric(home string, log *slog.Logger) *Fabric {
+func NewFabric(h home.Dir, log *slog.Logger) *Fabric {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Fabric{home: home, log: log, vpcs: map[string]*vpcState{}}
+	return &Fabric{home: h, log: log, vpcs: map[string]*vpcState{}}
 }
 
 // RouterNetNS returns the file of the namespace of a VPC's router.
 func (f *Fabric) RouterNetNS(vpcID string) string {
-	return filepath.Join(f.home, "run", "netns", vpcID)
+	return f.home.NetNS(vpcID)
 }
 
 // Apply converges the VPC to the picture, making what is missing and removing what is not in it. It may be called

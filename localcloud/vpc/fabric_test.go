@@ -16,13 +16,15 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/vishvananda/netlink"
+
+	"github.com/automode-dev/automode/internal/home"
 )
 
 // world is a fabric of its own home, with the namespaces that a test puts interfaces into.
 type world struct {
 	t      *testing.T
 	fabric *Fabric
-	home   string
+	home   home.Dir
 	before string
 }
 
@@ -34,7 +36,7 @@ func newWorld(t *testing.T) *world {
 	if _, err := exec.LookPath("nft"); err != nil {
 		t.Skip("needs nft of the package nftables")
 	}
-	w := &world{t: t, home: t.TempDir(), before: hostPicture(t)}
+	w := &world{t: t, home: home.Dir(t.TempDir()), before: hostPicture(t)}
 	w.fabric = NewFabric(w.home, nil)
 	return w
 }
@@ -52,7 +54,7 @@ func (w *world) place(n *Network) {
 	w.t.Cleanup(func() { w.fabric.Remove(context.Background(), n.ID) })
 }
 
-func (w *world) ns(name string) string { return filepath.Join(w.home, "run", "netns", "m-"+name) }
+func (w *world) ns(name string) string { return w.home.NetNS("m-" + name) }
 
 func (w *world) apply(n Network) {
 	w.t.Helper()
@@ -288,7 +290,7 @@ func (w *world) internet(hostCIDR, cidr string) string {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(func() { DeleteNetNS(ns) })
-	dev := "amt" + shortHash(w.home, 8)
+	dev := "amt" + w.home.ID()
 	h, err := handleAt("")
 	if err != nil {
 		w.t.Fatal(err)

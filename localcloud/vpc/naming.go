@@ -6,6 +6,8 @@ import (
 	"hash/fnv"
 	"net/netip"
 	"strings"
+
+	"github.com/automode-dev/automode/internal/home"
 )
 
 // maxDeviceName is the longest name that the kernel gives a device.
@@ -19,20 +21,17 @@ func shortHash(s string, n int) string {
 	return hex.EncodeToString(sum[:])[:n]
 }
 
-// HomeHash is the part of every host-visible name that tells apart the homes of one host.
-func HomeHash(home string) string { return shortHash(home, 6) }
-
-// hostPrefix begins the names of the host ends of all routers of a home: "am<hash>-".
-func hostPrefix(home string) string { return "am" + HomeHash(home) + "-" }
+// hostPrefix begins the names of the host ends of all routers of a home: "am<home id>-".
+func hostPrefix(h home.Dir) string { return "am" + h.ID() + "-" }
 
 // hostDevice is the host's end of the pair that leads to a VPC's router.
-func hostDevice(home, vpcID string) string {
-	p := hostPrefix(home)
+func hostDevice(h home.Dir, vpcID string) string {
+	p := hostPrefix(h)
 	return p + shortHash(vpcID, maxDeviceName-len(p))
 }
 
 // hostTable is the nftables table on the host of all VPCs of a home.
-func hostTable(home string) string { return "automode-" + HomeHash(home) }
+func hostTable(h home.Dir) string { return "automode-" + h.ID() }
 
 // routerDevice is the router's end of the pair of a network interface: "e" and the end of its id.
 func routerDevice(interfaceID string) string {

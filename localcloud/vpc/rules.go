@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/automode-dev/automode/internal/home"
 )
 
 // Names in the router's table.
@@ -222,13 +224,13 @@ func (w *ruleWriter) nat() {
 
 // renderHostRules writes the host's table of a home: VPCs reach the internet behind the host's address, but neither the
 // host itself nor each other.
-func renderHostRules(home string) string {
-	devices := hostPrefix(home) + "*"
+func renderHostRules(h home.Dir) string {
+	devices := hostPrefix(h) + "*"
 	w := &ruleWriter{}
-	w.open("table ip %s", hostTable(home))
+	w.open("table ip %s", hostTable(h))
 	w.close()
-	w.line("delete table ip %s", hostTable(home))
-	w.open("table ip %s", hostTable(home))
+	w.line("delete table ip %s", hostTable(h))
+	w.open("table ip %s", hostTable(h))
 	w.open("chain nat")
 	w.line("type nat hook postrouting priority srcnat; policy accept;")
 	w.line("iifname %q oifname != %q masquerade", devices, devices)
