@@ -29,7 +29,7 @@ func encodeQuery(m *models.Service, op *operation, out reflect.Value, requestID 
 		return e.buf
 	}
 	e.raw(`">`)
-	if len(op.out.fields) > 0 {
+	if op.model.Out != "" {
 		name := op.model.Wrapper
 		if name == "" {
 			name = op.name + "Result"
