@@ -39,7 +39,6 @@ type Config struct {
 	Network           string            `json:"network,omitempty"`           // CIDR of the VPC; default 192.168.0.0/16
 	NodePools         []string          `json:"nodePools"`                   // default both built-in ones; [] for none
 	BootDelay         string            `json:"bootDelay,omitempty"`         // time an instance takes to boot; default 0s
-	Tags              map[string]string `json:"tags,omitempty"`              // on the cluster
 }
 
 func defaultConfig() Config {

@@ -34,8 +34,19 @@ func ownProcess(dir home.Dir, verb string) (supervise.Unit, error) {
 	if err != nil {
 		return supervise.Unit{}, fmt.Errorf("finding this program's file: %w", err)
 	}
-	return supervise.Unit{Name: verb, Path: self, Args: []string{verb, "--home", string(dir)}, Env: os.Environ(),
+	return supervise.Unit{Name: verb, Path: self, Args: []string{verb, "--home", string(dir)}, Env: inherited(),
 		Dir: "/", Log: dir.Path("cloud", verb+".log")}, nil
+}
+
+// inherited are the variables that long-lived processes take over from whoever starts them.
+func inherited() []string {
+	var env []string
+	for _, name := range []string{"AUTOMODE_LIBEXEC", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"} {
+		if value, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
 }
 
 // startCloud starts the local cloud unless it runs, and waits until it answers.
