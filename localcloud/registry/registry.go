@@ -9,6 +9,7 @@ import (
 	"io"
 	"log"
 	"net/http"
+	"os"
 	"path"
 	"path/filepath"
 	"strings"
@@ -27,9 +28,13 @@ type Registry struct {
 
 // Open returns the registry that keeps its images in a directory, which it makes.
 func Open(dir string) (*Registry, error) {
+	blobs := filepath.Join(dir, "blobs")
+	if err := os.MkdirAll(blobs, 0o755); err != nil {
+		return nil, fmt.Errorf("opening image registry: %w", err)
+	}
 	r := &Registry{
 		inner: registry.New(
-			registry.WithBlobHandler(registry.NewDiskBlobHandler(filepath.Join(dir, "blobs"))),
+			registry.WithBlobHandler(registry.NewDiskBlobHandler(blobs)),
 			registry.Logger(log.New(io.Discard, "", 0))),
 		store: manifestStore{dir: filepath.Join(dir, "manifests")},
 	}
