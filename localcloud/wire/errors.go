@@ -133,16 +133,21 @@ func (e *Error) forProtocol(protocol string) *Error {
 		case "InvalidClientTokenId", "SignatureDoesNotMatch", "IncompleteSignature":
 			c.Code = "AuthFailure"
 			c.Message = "AWS was not able to validate the provided access credentials"
-		case "ExpiredToken":
-			c.Code, c.Status = "RequestExpired", http.StatusBadRequest
+		case "ExpiredToken", "RequestExpired":
+			c.Code, c.Message, c.Status = "RequestExpired", "Request has expired.", http.StatusBadRequest
+		}
+	case "query":
+		switch e.Code {
 		case "RequestExpired":
+			c.Code = "SignatureDoesNotMatch"
+		case "IncompleteSignature":
 			c.Status = http.StatusBadRequest
 		}
 	case "json", "rest-json":
 		switch e.Code {
 		case "InvalidClientTokenId":
 			c.Code = "UnrecognizedClientException"
-		case "SignatureDoesNotMatch":
+		case "SignatureDoesNotMatch", "RequestExpired":
 			c.Code = "InvalidSignatureException"
 		case "ExpiredToken":
 			c.Code = "ExpiredTokenException"

@@ -97,9 +97,9 @@ func (m *Mux) serve(req *request) (out any, err error) {
 	if err := m.route(req); err != nil {
 		return nil, err
 	}
-	caller, err := m.Auth.Authenticate(req.http, req.body, req.scope)
+	caller, err := m.authenticate(req)
 	if err != nil {
-		return nil, m.authError(req, err)
+		return nil, err
 	}
 	if req.op == nil {
 		return nil, unknownOperation(req)
@@ -242,11 +242,14 @@ func unknownOperation(req *request) error {
 	return Errorf("UnknownOperationException", "%s", text).WithStatus(http.StatusNotFound)
 }
 
-// authError gives an authentication failure the code that the service uses for it.
-func (m *Mux) authError(req *request, err error) error {
-	e, ok := errors.AsType[*Error](err)
-	if !ok {
-		return err
+// authenticate returns who signed the request; failures get the code that the service uses for them.
+func (m *Mux) authenticate(req *request) (*access.Caller, error) {
+	caller, err := m.Auth.Authenticate(req.http, req.body, req.scope)
+	if err == nil && req.scope.Service != "" && req.scope.Service != req.svc.model.Signing {
+		err = Errorf("SignatureDoesNotMatch", "Credential should be scoped to correct service: '%s'. ", req.svc.model.Signing)
 	}
-	return e.forProtocol(req.svc.model.Protocol)
+	if e, ok := errors.AsType[*Error](err); ok {
+		return nil, e.forProtocol(req.svc.model.Protocol)
+	}
+	return caller, err
 }
