@@ -7,6 +7,7 @@ import (
 
 	"github.com/containerd/containerd/v2/cmd/containerd/command"
 	ctr "github.com/containerd/containerd/v2/cmd/ctr/app"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 	"go.etcd.io/etcd/server/v3/etcdmain"
 	"k8s.io/component-base/cli"
@@ -75,7 +76,11 @@ func runEtcd(args []string) int {
 	return 0
 }
 
+// runContainerd gives containerd a metrics registry of its own: it registers gRPC metrics by names that a library of etcd
+// has taken in the common one, and panics.
 func runContainerd(args []string) int {
+	own := prometheus.NewRegistry()
+	prometheus.DefaultRegisterer, prometheus.DefaultGatherer = own, own
 	return report("containerd", command.App().Run(args))
 }
 

@@ -46,9 +46,9 @@ func (r Rules) Render() string {
 		b.WriteString("\t\t" + line + "\n")
 	}
 	b.WriteString("\t}\n")
-	b.WriteString("\tchain prerouting {\n\t\ttype nat hook prerouting priority dstnat - 5; policy accept;\n\t\tfib daddr type local jump hostports\n\t}\n")
-	b.WriteString("\tchain output {\n\t\ttype nat hook output priority dstnat - 5; policy accept;\n\t\tfib daddr type local jump hostports\n\t}\n")
-	b.WriteString("\tchain postrouting {\n\t\ttype nat hook postrouting priority srcnat + 5; policy accept;\n")
+	b.WriteString("\tchain prerouting {\n\t\ttype nat hook prerouting priority -105; policy accept;\n\t\tfib daddr type local jump hostports\n\t}\n")
+	b.WriteString("\tchain output {\n\t\ttype nat hook output priority -105; policy accept;\n\t\tfib daddr type local jump hostports\n\t}\n")
+	b.WriteString("\tchain postrouting {\n\t\ttype nat hook postrouting priority 105; policy accept;\n")
 	for _, line := range r.sourceLines() {
 		b.WriteString("\t\t" + line + "\n")
 	}
