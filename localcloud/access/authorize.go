@@ -15,6 +15,8 @@ type Request struct {
 	Context map[string][]string
 	// ResourcePolicy is attached to the resource itself: a trust policy, or the protection of managed resources.
 	ResourcePolicy *Policy
+	// NeedsResourcePolicy is set where nothing is allowed that the resource's policy does not allow: trust policies.
+	NeedsResourcePolicy bool
 }
 
 // DeniedError says that a request is not allowed and which kind of policy decided so.
