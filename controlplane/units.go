@@ -1,0 +1,178 @@
+package controlplane
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/automode-dev/automode/internal/forward"
+	"github.com/automode-dev/automode/internal/supervise"
+)
+
+// The names of the units, which are those of the components.
+const (
+	etcd              = "etcd"
+	apiServer         = "kube-apiserver"
+	controllerManager = "kube-controller-manager"
+	scheduler         = "kube-scheduler"
+	forwards          = "forward"
+)
+
+// flags are written one a line and sorted as a reader looks for them.
+type flags []string
+
+// unit is a component of the cluster with its flags.
+func (c *cluster) unit(component string, args flags) supervise.Unit {
+	return supervise.Unit{
+		Name: component, Path: c.spec.binary(component), Args: args,
+		Env: c.environment(), Log: c.dir.log(component), NetNS: c.spec.NetNS,
+	}
+}
+
+// environment makes the garbage collector keep the heaps small: these processes
+// idle most of the time. The namespace's inode makes a unit differ when the
+// namespace was made anew under the same name.
+func (c *cluster) environment() []string {
+	env := []string{"GOGC=50"}
+	if info, err := os.Stat(c.spec.NetNS); err == nil {
+		env = append(env, fmt.Sprintf("AUTOMODE_NETNS=%d", info.Sys().(*syscall.Stat_t).Ino))
+	}
+	return env
+}
+
+func (c *cluster) etcdUnit() supervise.Unit {
+	p, certs := c.ports, c.certs
+	return c.unit(etcd, flags{
+		"--name=" + c.spec.Name,
+		"--data-dir=" + c.dir.data(),
+		"--listen-client-urls=" + local(p.Etcd),
+		"--advertise-client-urls=" + local(p.Etcd),
+		"--listen-peer-urls=" + local(p.EtcdPeer),
+		"--initial-advertise-peer-urls=" + local(p.EtcdPeer),
+		"--initial-cluster=" + c.spec.Name + "=" + local(p.EtcdPeer),
+		"--client-cert-auth",
+		"--cert-file=" + certs.etcdServer.Cert,
+		"--key-file=" + certs.etcdServer.Key,
+		"--trusted-ca-file=" + certs.etcd.BundleFile(),
+		"--peer-client-cert-auth",
+		"--peer-cert-file=" + certs.etcdPeer.Cert,
+		"--peer-key-file=" + certs.etcdPeer.Key,
+		"--peer-trusted-ca-file=" + certs.etcd.BundleFile(),
+		"--log-level=warn",
+	})
+}
+
+func (c *cluster) apiServerUnit() supervise.Unit {
+	s, p, certs := c.spec, c.ports, c.certs
+	args := flags{
+		"--secure-port=" + fmt.Sprint(p.API),
+		"--allow-privileged=true",
+		"--service-cluster-ip-range=" + s.ServiceCIDR.String(),
+		"--feature-gates=NominatedNodeNameForExpectation=true", // nodes in the making are nominated from outside
+
+		"--etcd-servers=" + local(p.Etcd),
+		"--etcd-cafile=" + certs.etcd.BundleFile(),
+		"--etcd-certfile=" + certs.etcdClient.Cert,
+		"--etcd-keyfile=" + certs.etcdClient.Key,
+		"--encryption-provider-config=" + c.dir.config("encryption.yaml"),
+
+		"--tls-cert-file=" + certs.apiServer.Cert,
+		"--tls-private-key-file=" + certs.apiServer.Key,
+		"--anonymous-auth=false",
+		"--client-ca-file=" + certs.cluster.BundleFile(),
+		"--authentication-token-webhook-config-file=" + c.dir.config("authenticator.kubeconfig"),
+		"--authentication-token-webhook-version=v1",
+		"--authentication-token-webhook-cache-ttl=30s", // how long a removed access entry still opens
+		"--authorization-mode=Node,RBAC",
+		"--enable-admission-plugins=NodeRestriction",
+
+		"--service-account-issuer=" + s.IssuerURL,
+		"--service-account-key-file=" + certs.serviceAccountPublic,
+		"--service-account-signing-key-file=" + certs.serviceAccountKey,
+
+		"--kubelet-certificate-authority=" + certs.cluster.BundleFile(),
+		"--kubelet-client-certificate=" + certs.kubeletClient.Cert,
+		"--kubelet-client-key=" + certs.kubeletClient.Key,
+		"--kubelet-preferred-address-types=InternalIP", // instance ids are in no DNS
+
+		"--enable-aggregator-routing=true", // no kube-proxy here: Services are reached by their endpoints
+		"--proxy-client-cert-file=" + certs.frontProxyClient.Cert,
+		"--proxy-client-key-file=" + certs.frontProxyClient.Key,
+		"--requestheader-client-ca-file=" + certs.frontProxy.BundleFile(),
+		"--requestheader-allowed-names=front-proxy-client",
+		"--requestheader-username-headers=X-Remote-User",
+		"--requestheader-group-headers=X-Remote-Group",
+		"--requestheader-extra-headers-prefix=X-Remote-Extra-",
+
+		"--profiling=false",
+	}
+	if s.NetNS != "" {
+		args = append(args, "--bind-address=0.0.0.0", "--advertise-address="+s.Address.String())
+	} else {
+		// A loopback address may not be an endpoint of the Service "kubernetes".
+		args = append(args, "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none")
+	}
+	return c.unit(apiServer, args)
+}
+
+func (c *cluster) controllerManagerUnit() supervise.Unit {
+	certs, kubeconfig := c.certs, c.dir.config("kube-controller-manager.kubeconfig")
+	return c.unit(controllerManager, flags{
+		"--kubeconfig=" + kubeconfig,
+		"--authentication-kubeconfig=" + kubeconfig,
+		"--authorization-kubeconfig=" + kubeconfig,
+		"--bind-address=127.0.0.1",
+		"--secure-port=" + fmt.Sprint(c.ports.ControllerManager),
+		"--tls-cert-file=" + certs.controllerManagerServer.Cert,
+		"--tls-private-key-file=" + certs.controllerManagerServer.Key,
+		"--leader-elect=false",
+		"--kube-api-qps=200",
+		"--kube-api-burst=400",
+		"--cluster-name=" + c.spec.Name,
+		"--service-cluster-ip-range=" + c.spec.ServiceCIDR.String(),
+		"--allocate-node-cidrs=false", // pods have VPC addresses
+		"--cluster-signing-cert-file=" + certs.cluster.CertFile(),
+		"--cluster-signing-key-file=" + certs.cluster.KeyFile(),
+		"--root-ca-file=" + certs.cluster.BundleFile(),
+		"--service-account-private-key-file=" + certs.serviceAccountKey,
+		"--use-service-account-credentials=true",
+		"--profiling=false",
+	})
+}
+
+func (c *cluster) schedulerUnit() supervise.Unit {
+	certs, kubeconfig := c.certs, c.dir.config("kube-scheduler.kubeconfig")
+	return c.unit(scheduler, flags{
+		"--config=" + c.dir.config("kube-scheduler.yaml"),
+		"--feature-gates=NominatedNodeNameForExpectation=true",
+		"--authentication-kubeconfig=" + kubeconfig,
+		"--authorization-kubeconfig=" + kubeconfig,
+		"--bind-address=127.0.0.1",
+		"--secure-port=" + fmt.Sprint(c.ports.Scheduler),
+		"--tls-cert-file=" + certs.schedulerServer.Cert,
+		"--tls-private-key-file=" + certs.schedulerServer.Key,
+	})
+}
+
+// forwardUnit joins the host and the cluster's namespace: the API server for
+// clients on the host, the authenticator for the API server.
+func (c *cluster) forwardUnit() supervise.Unit {
+	authenticator, err := c.spec.authenticator()
+	if err != nil { // validated
+		panic(err)
+	}
+	rules := forward.Args(
+		forward.Rule{
+			Listen: forward.Endpoint{Addr: strings.TrimPrefix(c.spec.endpoint(), "https://")},
+			Dial:   forward.Endpoint{Addr: loopback(c.ports.API), NetNS: c.spec.NetNS},
+		},
+		forward.Rule{
+			Listen: forward.Endpoint{Addr: authenticator, NetNS: c.spec.NetNS},
+			Dial:   forward.Endpoint{Addr: authenticator},
+		})
+	return supervise.Unit{
+		Name: forwards, Path: c.spec.Automode, Args: append([]string{"forward"}, rules...),
+		Env: c.environment(), Log: c.dir.log(forwards),
+	}
+}
