@@ -29,16 +29,16 @@ const (
 
 // Config is what `automode up` brings up. Every field is also a flag.
 type Config struct {
-	APIVersion        string            `json:"apiVersion"`
-	Kind              string            `json:"kind"`
-	Name              string            `json:"name,omitempty"`              // of the cluster; default "automode"
-	Region            string            `json:"region,omitempty"`            // default "us-east-1"
-	Port              int               `json:"port,omitempty"`              // of the local cloud on 127.0.0.1; default 4566
-	KubernetesVersion string            `json:"kubernetesVersion,omitempty"` // minor; default "1.35"
-	Machines          string            `json:"machines,omitempty"`          // auto, real or simulated; default "auto"
-	Network           string            `json:"network,omitempty"`           // CIDR of the VPC; default 192.168.0.0/16
-	NodePools         []string          `json:"nodePools"`                   // default both built-in ones; [] for none
-	BootDelay         string            `json:"bootDelay,omitempty"`         // time an instance takes to boot; default 0s
+	APIVersion        string   `json:"apiVersion"`
+	Kind              string   `json:"kind"`
+	Name              string   `json:"name,omitempty"`              // of the cluster; default "automode"
+	Region            string   `json:"region,omitempty"`            // default "us-east-1"
+	Port              int      `json:"port,omitempty"`              // of the local cloud on 127.0.0.1; default 4566
+	KubernetesVersion string   `json:"kubernetesVersion,omitempty"` // minor; default "1.35"
+	Machines          string   `json:"machines,omitempty"`          // auto, real or simulated; default "auto"
+	Network           string   `json:"network,omitempty"`           // CIDR of the VPC; default 192.168.0.0/16
+	NodePools         []string `json:"nodePools"`                   // default both built-in ones; [] for none
+	BootDelay         string   `json:"bootDelay,omitempty"`         // time an instance takes to boot; default 0s
 }
 
 func defaultConfig() Config {

@@ -66,26 +66,32 @@ func checkHalfRemoved(dir home.Dir) error {
 }
 
 func checkRegion(region string) error {
-	names := catalog.Default().Regions()
-	for _, name := range names {
-		if name == region {
-			return nil
-		}
+	if _, known := catalog.Default().Region(region); known {
+		return nil
+	}
+	var names []string
+	for _, r := range catalog.Default().Regions() {
+		names = append(names, r.Name)
 	}
 	return fail(UnknownRegion, "region %q is not in the catalogue; known are %s", region, strings.Join(names, ", "))
 }
 
+// libexecBases are the directories that may hold a kubernetes-<minor> directory each.
+func libexecBases() []string {
+	var bases []string
+	if base := os.Getenv("AUTOMODE_LIBEXEC"); base != "" {
+		bases = append(bases, base)
+	}
+	if self, err := os.Executable(); err == nil {
+		bases = append(bases, filepath.Dir(self))
+	}
+	return bases
+}
+
 // libexec returns the directory with the Kubernetes components of a minor version.
 func libexec(minor string) (string, error) {
-	candidates := []string{os.Getenv("AUTOMODE_LIBEXEC")}
-	if self, err := os.Executable(); err == nil {
-		candidates = append(candidates, filepath.Dir(self))
-	}
 	var tried []string
-	for _, base := range candidates {
-		if base == "" {
-			continue
-		}
+	for _, base := range libexecBases() {
 		dir := filepath.Join(base, "kubernetes-"+minor)
 		if _, err := os.Stat(filepath.Join(dir, "kube-apiserver")); err == nil {
 			return dir, nil

@@ -3,17 +3,25 @@ package cli
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 
 	"github.com/spf13/cobra"
 
+	"github.com/automode-dev/automode/cli/serve"
+	"github.com/automode-dev/automode/cloud"
+	"github.com/automode-dev/automode/internal/forward"
 	"github.com/automode-dev/automode/internal/home"
 	"github.com/automode-dev/automode/internal/supervise"
+	"github.com/automode-dev/automode/node"
 )
 
-// processCommands are the hidden verbs: each is one of the long-lived processes of the product.
+// processCommands are the hidden verbs: nearly each is one of the long-lived processes of the product.
 func (a *app) processCommands() []*cobra.Command {
-	return []*cobra.Command{a.serveProcessCommand(), a.superviseProcessCommand(), a.referenceCommand()}
+	return []*cobra.Command{
+		a.superviseProcessCommand(), a.serveProcessCommand(), a.forwardProcessCommand(), a.machineProcessCommand(), a.simulateProcessCommand(),
+		a.controllerProcessCommand(), a.nodeProcessCommand(), a.referenceCommand(),
+	}
 }
 
 // superviseProcessCommand keeps the local cloud running.
@@ -24,6 +32,31 @@ func (a *app) superviseProcessCommand() *cobra.Command {
 			return err
 		}
 		return keep(ctx, dir.Units(serveGroup), unit)
+	})
+}
+
+// serveProcessCommand is the local cloud. It keeps the process running that keeps it running.
+func (a *app) serveProcessCommand() *cobra.Command {
+	return a.homeProcess(serveUnit, "Run the local cloud", func(ctx context.Context, dir home.Dir) error {
+		s, err := readSettings(dir)
+		if err != nil {
+			return err
+		}
+		unit, err := superviseProcess(dir)
+		if err != nil {
+			return err
+		}
+		libexec, err := libexecBase()
+		if err != nil {
+			return err
+		}
+		log := a.logger()
+		go func() {
+			if err := keep(ctx, dir.Units(superviseGroup), unit); err != nil {
+				log.Error("keeping the supervisor running", "error", err)
+			}
+		}()
+		return serve.Run(ctx, serve.Options{Home: dir, Region: s.Region, Port: s.Port, Real: s.Machines == machinesReal, BootDelay: s.BootDelay, Automode: unit.Path, Libexec: libexec, Log: log})
 	})
 }
 
@@ -56,4 +89,48 @@ func (a *app) homeProcess(verb, short string, run func(context.Context, home.Dir
 			return run(cmd.Context(), dir)
 		},
 	}
+}
+
+// forwardProcessCommand joins ports of network namespaces.
+func (a *app) forwardProcessCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "forward LISTEN DIAL [LISTEN DIAL...]", Short: "Forward TCP ports between network namespaces", Args: cobra.MinimumNArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			rules, err := forward.Parse(args)
+			if err != nil {
+				return usage(err)
+			}
+			return forward.Run(cmd.Context(), rules)
+		},
+	}
+}
+
+// nodeProcessCommand is the init of a machine; its subcommand is the kubelet's credential plugin.
+func (a *app) nodeProcessCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "node", Short: "Turn this machine into a node of its cluster", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return node.Run(cmd.Context(), node.Options{Metadata: cloud.NewMetadata(), Token: cloud.NodeToken, Log: a.logger()})
+		},
+	}
+	var region, cluster string
+	token := &cobra.Command{
+		Use: "token", Short: "Print a token that proves this node's identity to its cluster", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return node.PrintToken(cmd.Context(), a.Out, cloud.NodeToken, region, cluster)
+		},
+	}
+	token.Flags().StringVar(&region, "region", "", "region of the cluster")
+	token.Flags().StringVar(&cluster, "cluster-name", "", "name of the cluster")
+	cmd.AddCommand(token)
+	return cmd
+}
+
+// logger writes the log of a process to standard error, which its supervisor keeps in a file.
+func (a *app) logger() *slog.Logger {
+	level := slog.LevelInfo
+	if a.verbose {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(a.Err, &slog.HandlerOptions{Level: level}))
 }

@@ -2,11 +2,9 @@ package cli
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
-	"sort"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -64,21 +62,13 @@ func versions() versionInfo {
 // kubernetesVersions lists the minor versions whose components are found, oldest first.
 func kubernetesVersions() []string {
 	found := map[string]bool{}
-	bases := []string{os.Getenv("AUTOMODE_LIBEXEC")}
-	if self, err := os.Executable(); err == nil {
-		bases = append(bases, filepath.Dir(self))
-	}
-	for _, base := range bases {
+	for _, base := range libexecBases() {
 		dirs, _ := filepath.Glob(filepath.Join(base, "kubernetes-*")) // errs only for a malformed pattern
 		for _, dir := range dirs {
-			if base != "" {
-				found[strings.TrimPrefix(filepath.Base(dir), "kubernetes-")] = true
-			}
+			found[strings.TrimPrefix(filepath.Base(dir), "kubernetes-")] = true
 		}
 	}
-	list := sortedKeys(found)
-	sort.Strings(list)
-	return list
+	return sortedKeys(found)
 }
 
 func orDash(s string) string {
