@@ -20,17 +20,17 @@ import (
 // its welcome page, a shell. It is made from Debian's packages and kept in the user's cache.
 func Nginx(t testing.TB) string {
 	t.Helper()
-	packages := []string{"nginx", "nginx-common", "libc6", "libcrypt1", "libpcre2-8-0", "libssl3", "zlib1g", "busybox-static"}
-	return cached(t, "nginx-2", packages, furnishNginx, v1.Config{
+	packages := []string{"nginx", "nginx-common", "libc6", "libcrypt1", "libpcre2-8-0", "libssl3", "zlib1g", "busybox"}
+	return cached(t, "nginx-3", packages, furnishNginx, v1.Config{
 		Cmd: []string{"nginx", "-g", "daemon off;"}, StopSignal: "SIGQUIT", Env: []string{searchPath},
 		ExposedPorts: map[string]struct{}{"80/tcp": {}},
 	})
 }
 
-// Busybox returns the directory of an OCI layout with a static busybox: a shell and small tools.
+// Busybox returns the directory of an OCI layout with busybox: a shell and small tools. (Its wget crashes on -T.)
 func Busybox(t testing.TB) string {
 	t.Helper()
-	return cached(t, "busybox-2", []string{"busybox-static"}, addShell, v1.Config{Cmd: []string{"sh"}, Env: []string{searchPath}})
+	return cached(t, "busybox-3", []string{"busybox", "libc6"}, addShell, v1.Config{Cmd: []string{"sh"}, Env: []string{searchPath}})
 }
 
 const searchPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -111,7 +111,16 @@ func unpackPackages(scratch, root string, packages []string) error {
 			return err
 		}
 	}
-	return os.RemoveAll(filepath.Join(root, "usr/share/doc"))
+	superfluous, err := filepath.Glob(filepath.Join(root, "usr/lib/*/gconv"))
+	if err != nil {
+		return err
+	}
+	for _, dir := range append(superfluous, filepath.Join(root, "usr/share/doc"), filepath.Join(root, "usr/share/lintian")) {
+		if err := os.RemoveAll(dir); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func run(dir, name string, args ...string) error {
@@ -126,7 +135,10 @@ func run(dir, name string, args ...string) error {
 // addShell links every tool of busybox.
 func addShell(root string) error {
 	busybox := filepath.Join(root, "usr/bin/busybox")
-	list, err := exec.Command(busybox, "--list").Output()
+	list, err := exec.Command("chroot", root, "/usr/bin/busybox", "--list").Output()
+	if os.Geteuid() != 0 {
+		list, err = exec.Command(busybox, "--list").Output() // the host's libraries will do
+	}
 	if err != nil {
 		return fmt.Errorf("listing the tools of busybox: %w", err)
 	}
@@ -136,8 +148,9 @@ func addShell(root string) error {
 		}
 	}
 	return writeFiles(root, map[string]string{
-		"etc/passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\nwww-data:x:33:33:www-data:/var/www:/bin/false\n",
-		"etc/group":  "root:x:0:\nnogroup:x:65534:\nwww-data:x:33:\n",
+		"etc/passwd":        "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\nwww-data:x:33:33:www-data:/var/www:/bin/false\n",
+		"etc/nsswitch.conf": "hosts: files dns\n",
+		"etc/group":         "root:x:0:\nnogroup:x:65534:\nwww-data:x:33:\n",
 	})
 }
 
