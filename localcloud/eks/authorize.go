@@ -62,14 +62,20 @@ func authorizeCluster(ctx context.Context, action, name string, r *record, more 
 	return authorize(ctx, action, clusterARN(wire.CallFrom(ctx), name), keys)
 }
 
-// authorizePassRole checks that the caller may hand the role to the service.
+// authorizePassRole checks that the caller may hand the role to this service.
 func authorizePassRole(ctx context.Context, role *string) error {
+	return authorizePassTo(ctx, role, servicePrincipal)
+}
+
+// authorizePassTo checks that the caller may hand the role to a service; no
+// role needs no right.
+func authorizePassTo(ctx context.Context, role *string, service string) error {
 	if aws.ToString(role) == "" {
 		return nil
 	}
 	return access.Authorize(ctx, access.Request{
 		Action: "iam:PassRole", Resource: *role,
-		Context: map[string][]string{"iam:PassedToService": {servicePrincipal}},
+		Context: map[string][]string{"iam:PassedToService": {service}},
 	})
 }
 

@@ -70,10 +70,12 @@ func (u *updateRecord) key() string {
 // entryRecord is one access entry with its policies.
 type entryRecord struct {
 	Entry    types.AccessEntry
-	Policies []types.AssociatedAccessPolicy
+	Policies []associatedPolicy
 	Region   string
 	// ID is the last part of the entry's ARN and names its group in the cluster.
 	ID string
+	// Token is that of the creating request.
+	Token string `json:",omitempty"`
 	// Managed entries are made by the service and closed to users.
 	Managed bool
 }

@@ -15,7 +15,6 @@ import (
 	"github.com/automode-dev/automode/localcloud/access"
 	"github.com/automode-dev/automode/localcloud/eks/objects"
 	"github.com/automode-dev/automode/localcloud/store"
-	"github.com/automode-dev/automode/localcloud/wire"
 )
 
 // Options are what the service is made of.
@@ -93,21 +92,6 @@ func New(o Options) *Service {
 		configMaps: configMaps{read: map[string]configMap{}},
 		connect:    func(c *rest.Config) (kubernetesAPI, error) { return objects.NewClient(c) },
 	}
-}
-
-// Wire returns the operations that the AWS side of the server mounts.
-func (s *Service) Wire() *wire.Service {
-	svc := wire.NewService("eks")
-	wire.Handle(svc, "CreateCluster", s.CreateCluster)
-	wire.Handle(svc, "DescribeCluster", s.DescribeCluster)
-	wire.Handle(svc, "ListClusters", s.ListClusters)
-	wire.Handle(svc, "DeleteCluster", s.DeleteCluster)
-	wire.Handle(svc, "UpdateClusterConfig", s.UpdateClusterConfig)
-	wire.Handle(svc, "UpdateClusterVersion", s.UpdateClusterVersion)
-	wire.Handle(svc, "DescribeUpdate", s.DescribeUpdate)
-	wire.Handle(svc, "ListUpdates", s.ListUpdates)
-	wire.Handle(svc, "ListAccessPolicies", s.ListAccessPolicies)
-	return svc
 }
 
 // Internal returns the handlers for paths that only the owner of the cloud may

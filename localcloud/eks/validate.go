@@ -11,7 +11,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 )
 
-const maxNameLength = 100
+const (
+	maxNameLength = 100
+	maxTags       = 50
+)
 
 var (
 	clusterName = regexp.MustCompile(`^[0-9A-Za-z][A-Za-z0-9\-_]*$`)
@@ -167,8 +170,8 @@ func validateUnsupported(in *eks.CreateClusterInput, _ []string) error {
 
 // validateTags checks the rules that all AWS tags share.
 func validateTags(tags map[string]string) error {
-	if len(tags) > 50 {
-		return invalidParameter("The number of tags exceeds the limit of 50")
+	if len(tags) > maxTags {
+		return invalidParameter("The number of tags exceeds the limit of %d", maxTags)
 	}
 	for key, value := range tags {
 		switch {
