@@ -2,89 +2,58 @@ package machine
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
+	"log/slog"
 	"net"
 	"strconv"
-	"sync"
+	"time"
 
+	"github.com/automode-dev/automode/internal/forward"
 	"github.com/automode-dev/automode/localcloud/vpc"
 )
 
 // hostPorts makes ports of the host's loopback answer on a machine's loopback.
 type hostPorts struct {
-	netNS string
-
-	mu        sync.Mutex
-	listeners map[int]net.Listener
+	netNS  string
+	log    *slog.Logger
+	cancel map[int]context.CancelFunc
 }
 
-// set opens and closes listeners so that exactly the given ports are forwarded.
-func (h *hostPorts) set(ports []int) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.listeners == nil {
-		h.listeners = map[int]net.Listener{}
+// set starts and ends forwards so that exactly the given ports are forwarded, until ctx ends.
+func (h *hostPorts) set(ctx context.Context, ports []int) {
+	if h.cancel == nil {
+		h.cancel = map[int]context.CancelFunc{}
 	}
 	want := map[int]bool{}
-	var errs []error
 	for _, p := range ports {
 		want[p] = true
-		if h.listeners[p] != nil {
-			continue
+		if h.cancel[p] == nil {
+			own, cancel := context.WithCancel(ctx)
+			h.cancel[p] = cancel
+			go h.keep(own, p)
 		}
-		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(p))
-		l, err := listenIn(h.netNS, "tcp4", address)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("forwarding port %d of the host: %w", p, err))
-			continue
-		}
-		h.listeners[p] = l
-		go forward(l, address)
 	}
-	for p, l := range h.listeners {
+	for p, cancel := range h.cancel {
 		if !want[p] {
-			l.Close()
-			delete(h.listeners, p)
+			cancel()
+			delete(h.cancel, p)
 		}
 	}
-	return errors.Join(errs...)
 }
 
-// forward connects everyone who comes to the listener with an address of this process's own network.
-func forward(l net.Listener, address string) {
+// keep forwards one port, again after a failure.
+func (h *hostPorts) keep(ctx context.Context, port int) {
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	rule := forward.Rule{Listen: forward.Endpoint{Addr: address, NetNS: h.netNS}, Dial: forward.Endpoint{Addr: address}}
 	for {
-		from, err := l.Accept()
-		if err != nil {
+		err := forward.Run(ctx, []forward.Rule{rule})
+		if ctx.Err() != nil {
 			return
 		}
-		go func() {
-			defer from.Close()
-			to, err := net.Dial("tcp4", address)
-			if err != nil {
-				return // nobody listens on the host: the caller sees its connection closed
-			}
-			defer to.Close()
-			splice(from.(*net.TCPConn), to.(*net.TCPConn))
-		}()
+		h.log.Error("forwarding a port of the host failed, trying again", "port", port, "error", err)
+		if sleepUntil(ctx, time.Now().Add(time.Second)) != nil {
+			return
+		}
 	}
-}
-
-// splice copies both ways until both sides have said all they had to say.
-func splice(a, b *net.TCPConn) {
-	var wg sync.WaitGroup
-	for _, way := range []struct{ to, from *net.TCPConn }{{a, b}, {b, a}} {
-		wg.Go(func() {
-			if _, err := io.Copy(way.to, way.from); err != nil {
-				way.from.Close() // broken on one side: end both
-				way.to.Close()
-				return
-			}
-			_ = way.to.CloseWrite()
-		})
-	}
-	wg.Wait()
 }
 
 // listenIn listens in a network namespace; connections are accepted from anywhere.

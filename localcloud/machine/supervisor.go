@@ -48,7 +48,8 @@ func Run(ctx context.Context, o Options) error {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	s := &supervisor{layout: l, log: o.Log.With("machine", l.id), ports: hostPorts{netNS: l.netNS()}}
+	log := o.Log.With("machine", l.id)
+	s := &supervisor{layout: l, log: log, ports: hostPorts{netNS: l.netNS(), log: log}}
 	return s.run(ctx)
 }
 
@@ -80,7 +81,7 @@ func (s *supervisor) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-reload:
-			if err := s.forwardPorts(); err != nil {
+			if err := s.forwardPorts(ctx); err != nil {
 				s.log.Error("bringing host ports up to date failed", "error", err)
 			}
 		}
@@ -131,7 +132,7 @@ func (s *supervisor) boot(ctx context.Context, served *bool) error {
 		}
 		*served = true
 	}
-	if err := s.forwardPorts(); err != nil {
+	if err := s.forwardPorts(ctx); err != nil {
 		return err
 	}
 	if s.sup.Status(initUnit).State == supervise.Running {
@@ -268,12 +269,13 @@ func addLinkLocal(netNS string, a netip.Addr) error {
 }
 
 // forwardPorts forwards the ports that the record names now.
-func (s *supervisor) forwardPorts() error {
+func (s *supervisor) forwardPorts(ctx context.Context) error {
 	r, err := s.layout.readRecord()
 	if err != nil {
 		return fmt.Errorf("reading machine: %w", err)
 	}
-	return s.ports.set(r.Spec.HostPorts)
+	s.ports.set(ctx, r.Spec.HostPorts)
+	return nil
 }
 
 // waitForInterfaces returns when the fabric has put every interface into the namespace.
