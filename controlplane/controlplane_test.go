@@ -43,13 +43,13 @@ func TestMain(m *testing.M) {
 
 // fixture is a control plane and what is around it.
 type fixture struct {
-	*testing.T
+	testing.TB
 	root    string
 	manager *Manager
 	spec    Spec
 }
 
-func newFixture(t *testing.T) *fixture {
+func newFixture(t testing.TB) *fixture {
 	libexec, _ := filepath.Abs("../bin")
 	spec := Spec{
 		Name: "test", Version: version, HostPort: freePort(t), Libexec: libexec, Automode: executable(t),
@@ -59,7 +59,7 @@ func newFixture(t *testing.T) *fixture {
 	if _, err := os.Stat(spec.binary("kubernetes")); err != nil {
 		t.Skipf("Kubernetes %s is not built; run hack/build-kubernetes.sh", version)
 	}
-	f := &fixture{T: t, root: t.TempDir(), spec: spec}
+	f := &fixture{TB: t, root: t.TempDir(), spec: spec}
 	f.manager = NewManager(f.root)
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -72,7 +72,7 @@ func newFixture(t *testing.T) *fixture {
 	return f
 }
 
-func executable(t *testing.T) string {
+func executable(t testing.TB) string {
 	path, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +80,7 @@ func executable(t *testing.T) string {
 	return path
 }
 
-func freePort(t *testing.T) int {
+func freePort(t testing.TB) int {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -91,7 +91,7 @@ func freePort(t *testing.T) int {
 
 // authenticator knows one token, "good", which belongs to a user in
 // system:masters.
-func authenticator(t *testing.T) string {
+func authenticator(t testing.TB) string {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		status := `{"authenticated":false}`
@@ -189,16 +189,16 @@ const (
 func TestControlPlane(t *testing.T) {
 	f := newFixture(t)
 	info := f.ensure()
-	f.Run("access", func(t *testing.T) { f.with(t).testAccess(info) })
-	f.Run("encryption", func(t *testing.T) { f.with(t).testEncryption(info) })
-	f.Run("another manager", func(t *testing.T) { f.with(t).testTakeover() })
-	f.Run("kill", func(t *testing.T) { f.with(t).testKill(info) })
+	t.Run("access", func(t *testing.T) { f.with(t).testAccess(info) })
+	t.Run("encryption", func(t *testing.T) { f.with(t).testEncryption(info) })
+	t.Run("another manager", func(t *testing.T) { f.with(t).testTakeover() })
+	t.Run("kill", func(t *testing.T) { f.with(t).testKill(info) })
 	f.testRemove()
 }
 
 // with is the fixture for a subtest.
 func (f *fixture) with(t *testing.T) *fixture {
-	return &fixture{T: t, root: f.root, manager: f.manager, spec: f.spec}
+	return &fixture{TB: t, root: f.root, manager: f.manager, spec: f.spec}
 }
 
 func (f *fixture) testAccess(info Info) {
