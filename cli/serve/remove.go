@@ -66,7 +66,7 @@ func removeNetworks(ctx context.Context, dir home.Dir) ([]string, error) {
 	}
 	var removed []string
 	var problems []error
-	fabric := vpc.NewFabric(string(dir), nil)
+	fabric := vpc.NewFabric(dir, nil)
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), "vpc-") {
 			problems = append(problems, fabric.Remove(ctx, e.Name()))
