@@ -37,9 +37,8 @@ export CGO_ENABLED=0 GOFLAGS="-modfile=$modfile -buildvcs=false -trimpath"
 
 kubernetes=$(go list -m -f '{{.Version}}' k8s.io/kubernetes)
 containerd=$(go list -m -f '{{.Version}}' github.com/containerd/containerd/v2)
-# The commit is known where the module proxy says which one it packed.
-commit=$(go mod download -json k8s.io/kubernetes | sed -n 's/.*"Hash": "\([0-9a-f]*\)".*/\1/p')
-[[ ${commit:-} ]] || commit=$(go mod download -json "k8s.io/kubernetes@$kubernetes" | sed -n 's/.*"Hash": "\([0-9a-f]*\)".*/\1/p')
+# Empty unless the module proxy says which commit it packed.
+commit=$(go mod download -json "k8s.io/kubernetes@$kubernetes" | sed -n 's/.*"Hash": "\([0-9a-f]*\)".*/\1/p')
 
 # The versions that the components report are set here as the upstream build sets
 # them. There is no build date: the same sources make the same binary.
@@ -48,7 +47,7 @@ for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
 	flags+=" -X $package.gitVersion=$kubernetes"
 	flags+=" -X $package.gitMajor=${minor%%.*} -X $package.gitMinor=${minor##*.}"
 	flags+=" -X $package.gitTreeState=clean"
-	[[ -z $commit ]] || flags+=" -X $package.gitCommit=$commit"
+	flags+=" -X $package.gitCommit=$commit"
 done
 flags+=" -X github.com/containerd/containerd/v2/version.Version=$containerd"
 
