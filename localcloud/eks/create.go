@@ -233,8 +233,8 @@ func issuer(region string) string {
 	return fmt.Sprintf("https://oidc.eks.%s.amazonaws.com/id/%s", region, strings.ToUpper(hex.EncodeToString(id[:])))
 }
 
-// sentence is an error's text as the beginning of a message.
+// sentence is the text of an error that wraps ErrNotFound as a message.
 func sentence(err error) string {
-	text := err.Error()
+	text := strings.TrimSuffix(err.Error(), ": "+ErrNotFound.Error())
 	return strings.ToUpper(text[:1]) + text[1:]
 }

@@ -103,7 +103,9 @@ func (l *loop) run(ctx context.Context) {
 			failures = 0
 		case isNotYet(err):
 			failures = -1
-		case ctx.Err() == nil:
+		case errors.Is(err, context.Canceled):
+			failures = 0 // interrupted; the reason has nudged the loop
+		default:
 			failures = max(failures, 0) + 1
 			l.s.log.Warn("cluster is not as it shall be; trying again", "region", l.region, "cluster", l.name, "err", err)
 		}
