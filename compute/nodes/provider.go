@@ -27,6 +27,7 @@ import (
 // API is what the provider asks of the cloud.
 type API interface {
 	LaunchAPI
+	DryRunAPI
 	// Instance finds an instance; a Failure of kind NotFound when it is terminated or unknown.
 	Instance(ctx context.Context, id string) (compute.Instance, error)
 	// Instances lists the cluster's instances that are not terminated.
@@ -60,7 +61,9 @@ func NewProvider(kube client.Client, cloud API, types *instancetypes.Provider, s
 func (p *Provider) Name() string { return "eks-auto-mode" }
 
 // GetSupportedNodeClasses lists the kinds a NodePool may refer to.
-func (p *Provider) GetSupportedNodeClasses() []status.Object { return []status.Object{&eksv1.NodeClass{}} }
+func (p *Provider) GetSupportedNodeClasses() []status.Object {
+	return []status.Object{&eksv1.NodeClass{}}
+}
 
 // Create launches an instance for the claim.
 func (p *Provider) Create(ctx context.Context, claim *karpv1.NodeClaim) (*karpv1.NodeClaim, error) {
@@ -259,4 +262,10 @@ func InstanceID(providerID string) (string, error) {
 		return "", fmt.Errorf("reading provider id %q: want aws:///<zone>/<instance-id>", providerID)
 	}
 	return parts[1], nil
+}
+
+// TemplateInUse tells whether a launch used the template in the last minutes.
+func (p *Provider) TemplateInUse(name string) bool {
+	_, known := p.launcher.templates.Get(name)
+	return known
 }

@@ -1,0 +1,135 @@
+package operator
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/automode-dev/automode/compute/nodes"
+	"github.com/automode-dev/automode/compute/nodes/builtin"
+)
+
+// APIVersion and Kind of the configuration file.
+const (
+	APIVersion = "automode.dev/v1"
+	Kind       = "ControllerConfig"
+)
+
+// Config is the configuration file of the controllers of one cluster.
+type Config struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+
+	// Cluster the controllers work for.
+	Cluster ClusterConfig `json:"cluster"`
+	// Compute says which built-in objects there are.
+	Compute ComputeConfig `json:"compute"`
+
+	// Kubeconfig is the file with the controllers' identity; empty uses the service account of the pod.
+	Kubeconfig string `json:"kubeconfig,omitempty"`
+	// MetricsAddress and HealthAddress are host:port to listen on; empty listens nowhere.
+	MetricsAddress string `json:"metricsAddress,omitempty"`
+	HealthAddress  string `json:"healthAddress,omitempty"`
+	// LeaderElection lets several replicas run of which one works.
+	LeaderElection bool `json:"leaderElection,omitempty"`
+	// LogLevel is error, info (the default) or debug.
+	LogLevel string `json:"logLevel,omitempty"`
+}
+
+// ClusterConfig is what nodes and controllers have to know about the cluster.
+type ClusterConfig struct {
+	Name string `json:"name"`
+	// Region of the cluster, "us-east-1".
+	Region string `json:"region"`
+	// Version is the Kubernetes minor, "1.35"; nodes get its image.
+	Version string `json:"version"`
+	// Endpoint is the URL by which nodes reach the API server.
+	Endpoint string `json:"endpoint"`
+	// CertificateAuthority is the CA bundle in PEM form (base64 in the file).
+	CertificateAuthority []byte `json:"certificateAuthority"`
+	// ServiceCIDR is the service network.
+	ServiceCIDR string `json:"serviceCIDR"`
+	// SecurityGroup is the id of the cluster security group.
+	SecurityGroup string `json:"securityGroup,omitempty"`
+	// Subnets are the ids of the cluster's subnets.
+	Subnets []string `json:"subnets,omitempty"`
+}
+
+// ComputeConfig is the cluster's compute configuration.
+type ComputeConfig struct {
+	// NodePools to have: any of general-purpose and system.
+	NodePools []string `json:"nodePools,omitempty"`
+	// NodeRole is the name of the node role.
+	NodeRole string `json:"nodeRole,omitempty"`
+}
+
+// LoadConfig reads and checks a configuration file.
+func LoadConfig(path string) (Config, error) {
+	document, err := os.ReadFile(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("reading controller configuration: %w", err)
+	}
+	var config Config
+	if err := yaml.UnmarshalStrict(document, &config); err != nil {
+		return Config{}, fmt.Errorf("reading controller configuration %s: %w", path, err)
+	}
+	if err := config.Check(); err != nil {
+		return Config{}, fmt.Errorf("checking controller configuration %s: %w", path, err)
+	}
+	return config, nil
+}
+
+// Marshal prints the configuration as LoadConfig reads it.
+func (c Config) Marshal() ([]byte, error) {
+	c.APIVersion, c.Kind = APIVersion, Kind
+	document, err := yaml.Marshal(c)
+	if err != nil {
+		return nil, fmt.Errorf("printing controller configuration: %w", err)
+	}
+	return document, nil
+}
+
+// Check says everything that is wrong with the configuration.
+func (c Config) Check() error {
+	var wrong []error
+	if c.APIVersion != APIVersion || c.Kind != Kind {
+		wrong = append(wrong, fmt.Errorf("apiVersion %q and kind %q, want %q and %q", c.APIVersion, c.Kind, APIVersion, Kind))
+	}
+	for field, value := range map[string]string{
+		"cluster.name": c.Cluster.Name, "cluster.region": c.Cluster.Region, "cluster.version": c.Cluster.Version,
+		"cluster.endpoint": c.Cluster.Endpoint, "cluster.certificateAuthority": string(c.Cluster.CertificateAuthority),
+	} {
+		if value == "" {
+			wrong = append(wrong, fmt.Errorf("%s is missing", field))
+		}
+	}
+	if _, err := netip.ParsePrefix(c.Cluster.ServiceCIDR); err != nil {
+		wrong = append(wrong, fmt.Errorf("cluster.serviceCIDR %q is no network", c.Cluster.ServiceCIDR))
+	}
+	for _, pool := range c.Compute.NodePools {
+		if !slices.Contains([]string{builtin.GeneralPurpose, builtin.System}, pool) {
+			wrong = append(wrong, fmt.Errorf("compute.nodePools: %q is not one of %s and %s", pool, builtin.GeneralPurpose, builtin.System))
+		}
+	}
+	if len(c.Compute.NodePools) > 0 && (c.Compute.NodeRole == "" || c.Cluster.SecurityGroup == "" || len(c.Cluster.Subnets) == 0) {
+		wrong = append(wrong, errors.New("compute.nodePools needs compute.nodeRole, cluster.securityGroup and cluster.subnets"))
+	}
+	return errors.Join(wrong...)
+}
+
+func (c Config) nodesCluster() nodes.Cluster {
+	return nodes.Cluster{
+		Name: c.Cluster.Name, Region: c.Cluster.Region, Version: c.Cluster.Version, Endpoint: c.Cluster.Endpoint,
+		CertificateAuthority: c.Cluster.CertificateAuthority, ServiceCIDR: c.Cluster.ServiceCIDR,
+	}
+}
+
+func (c Config) builtinSettings() builtin.Settings {
+	return builtin.Settings{
+		NodePools: c.Compute.NodePools, NodeRole: c.Compute.NodeRole, SecurityGroup: c.Cluster.SecurityGroup, Subnets: c.Cluster.Subnets,
+	}
+}

@@ -1,0 +1,134 @@
+package operator
+
+import (
+	"context"
+
+	"github.com/awslabs/operatorpkg/controller"
+	"github.com/awslabs/operatorpkg/status"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/record"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
+	"sigs.k8s.io/karpenter/pkg/controllers/disruption"
+	"sigs.k8s.io/karpenter/pkg/controllers/dynamicresources/deviceallocation"
+	metricsnode "sigs.k8s.io/karpenter/pkg/controllers/metrics/node"
+	metricsnodepool "sigs.k8s.io/karpenter/pkg/controllers/metrics/nodepool"
+	metricspod "sigs.k8s.io/karpenter/pkg/controllers/metrics/pod"
+	"sigs.k8s.io/karpenter/pkg/controllers/node/health"
+	nodehydration "sigs.k8s.io/karpenter/pkg/controllers/node/hydration"
+	"sigs.k8s.io/karpenter/pkg/controllers/node/termination"
+	"sigs.k8s.io/karpenter/pkg/controllers/node/termination/terminator"
+	"sigs.k8s.io/karpenter/pkg/controllers/nodeclaim/consistency"
+	claimdisruption "sigs.k8s.io/karpenter/pkg/controllers/nodeclaim/disruption"
+	"sigs.k8s.io/karpenter/pkg/controllers/nodeclaim/expiration"
+	"sigs.k8s.io/karpenter/pkg/controllers/nodeclaim/garbagecollection"
+	claimhydration "sigs.k8s.io/karpenter/pkg/controllers/nodeclaim/hydration"
+	"sigs.k8s.io/karpenter/pkg/controllers/nodeclaim/lifecycle"
+	"sigs.k8s.io/karpenter/pkg/controllers/nodeclaim/podevents"
+	"sigs.k8s.io/karpenter/pkg/controllers/nodepool/counter"
+	poolhash "sigs.k8s.io/karpenter/pkg/controllers/nodepool/hash"
+	"sigs.k8s.io/karpenter/pkg/controllers/nodepool/readiness"
+	"sigs.k8s.io/karpenter/pkg/controllers/nodepool/registrationhealth"
+	"sigs.k8s.io/karpenter/pkg/controllers/provisioning"
+	"sigs.k8s.io/karpenter/pkg/controllers/state"
+	"sigs.k8s.io/karpenter/pkg/controllers/state/informer"
+	staticdeprovisioning "sigs.k8s.io/karpenter/pkg/controllers/static/deprovisioning"
+	staticprovisioning "sigs.k8s.io/karpenter/pkg/controllers/static/provisioning"
+	"sigs.k8s.io/karpenter/pkg/events"
+	"sigs.k8s.io/karpenter/pkg/state/cost"
+	"sigs.k8s.io/karpenter/pkg/state/nodepoolhealth"
+	"sigs.k8s.io/karpenter/pkg/state/virtualpods"
+
+	eksv1 "github.com/automode-dev/automode/api/eks/v1"
+	"github.com/automode-dev/automode/cloud"
+	"github.com/automode-dev/automode/compute/nodes"
+	"github.com/automode-dev/automode/compute/nodes/builtin"
+	"github.com/automode-dev/automode/compute/nodes/kubeletcsr"
+	"github.com/automode-dev/automode/compute/nodes/leftovers"
+	"github.com/automode-dev/automode/compute/nodes/nodeclass"
+	"github.com/automode-dev/automode/compute/nodes/poolcheck"
+)
+
+// parts are what the controllers are made of.
+type parts struct {
+	config   *watchedConfig
+	manager  manager.Manager
+	clock    clock.Clock
+	cloud    *cloud.Compute
+	network  *cloud.Network
+	provider *nodes.Provider
+	// plain writes events as they come, recorder drops repetitions.
+	plain    record.EventRecorder
+	recorder events.Recorder
+}
+
+// Controllers lists everything that runs for a cluster.
+func Controllers(ctx context.Context, p parts) []controller.Controller {
+	kube, config := p.manager.GetClient(), p.config.get()
+	cluster := state.NewCluster(p.clock, kube, p.provider)
+	devices := deviceallocation.NewController(kube)
+	virtual := virtualpods.NewVirtualPodCache(kube)
+	provisioner := provisioning.NewProvisioner(kube, p.recorder, p.provider, cluster, p.clock, devices, virtual)
+	evictions := terminator.NewQueue(kube, p.recorder)
+	disruptions := disruption.NewQueue(kube, p.recorder, cluster, p.clock, provisioner)
+	poolHealth := nodepoolhealth.NewState()
+	costs := cost.NewClusterCost(ctx, p.provider, kube)
+
+	return []controller.Controller{
+		// What the cluster looks like.
+		informer.NewDaemonSetController(kube, cluster),
+		informer.NewNodeController(kube, cluster),
+		informer.NewPodController(kube, cluster),
+		informer.NewNodePoolController(kube, p.provider, cluster, costs),
+		informer.NewNodeClaimController(kube, p.provider, cluster, costs),
+		informer.NewPricingController(kube, p.provider, costs),
+
+		// NodeClasses and NodePools.
+		builtin.NewController(kube, func() builtin.Settings { return p.config.get().builtinSettings() }, p.config.changed),
+		nodeclass.NewController(kube, p.cloud, p.recorder, config.Cluster.Region, config.Cluster.Name, p.provider.Try),
+		poolcheck.NewController(kube, p.provider),
+		poolhash.NewController(kube, p.provider),
+		readiness.NewController(p.clock, kube, p.provider),
+		registrationhealth.NewController(p.clock, kube, p.provider, poolHealth),
+		counter.NewController(kube, p.provider, cluster),
+
+		// Pods that wait become NodeClaims.
+		provisioner,
+		provisioning.NewPodController(kube, provisioner, cluster),
+		provisioning.NewNodeController(kube, provisioner),
+		staticprovisioning.NewController(kube, cluster, p.recorder, p.provider, provisioner, p.clock, devices, virtual),
+		staticdeprovisioning.NewController(kube, cluster, p.provider, p.clock, p.recorder),
+
+		// NodeClaims become nodes.
+		lifecycle.NewController(p.clock, kube, p.provider, p.recorder, poolHealth, nil),
+		kubeletcsr.NewController(kube, p.cloud, config.Cluster.Name),
+		consistency.NewController(p.clock, kube, p.provider, p.recorder),
+		podevents.NewController(p.clock, kube, p.provider),
+		claimhydration.NewController(kube, p.provider),
+		nodehydration.NewController(kube, p.provider),
+
+		// Nodes get their addresses.
+		newNetworkController(p),
+
+		// Nodes go: no longer needed, drifted, expired, unhealthy, deleted.
+		claimdisruption.NewController(p.clock, kube, p.provider),
+		disruption.NewController(p.clock, kube, provisioner, p.provider, p.recorder, cluster, disruptions, costs),
+		disruptions,
+		expiration.NewController(p.clock, kube, p.provider),
+		health.NewController(kube, p.provider, p.clock, p.recorder),
+		termination.NewController(p.clock, kube, p.provider, terminator.NewTerminator(p.clock, kube, evictions, p.recorder), p.recorder),
+		evictions,
+		garbagecollection.NewController(p.clock, kube, p.provider),
+		leftovers.NewController(kube, p.cloud, p.provider.TemplateInUse, p.clock),
+
+		// What is told about it: metrics, and an event per changed condition.
+		metricspod.NewController(kube, cluster),
+		metricsnodepool.NewController(kube, p.provider, costs),
+		metricsnode.NewController(cluster),
+		status.NewController[*karpv1.NodeClaim](kube, p.plain, status.EmitDeprecatedMetrics, status.WithLabels(eksv1.LabelNodeClass, karpv1.NodePoolLabelKey)),
+		status.NewController[*karpv1.NodePool](kube, p.plain, status.EmitDeprecatedMetrics),
+		status.NewController[*eksv1.NodeClass](kube, p.plain, status.EmitDeprecatedMetrics),
+		status.NewGenericObjectController[*corev1.Node](kube, p.plain, status.WithLabels(eksv1.LabelNodeClass, karpv1.NodePoolLabelKey, karpv1.NodeInitializedLabelKey)),
+	}
+}
