@@ -108,7 +108,7 @@ func add(args *skel.CmdArgs) error {
 		return types.NewError(types.ErrTryAgainLater, "getting an address for the pod", err.Error())
 	}
 	pod := connection(args, reply)
-	pod.Label = agent.Label(request.Key, request.Owner)
+	pod.Label, pod.HostPorts = agent.Label(request.Key, request.Owner), len(request.HostPorts) > 0
 	host, inside, err := datapath.Connect(pod)
 	if err != nil {
 		_ = client.Detach(ctx, request.Key) // the runtime calls DEL as well

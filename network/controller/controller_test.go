@@ -36,7 +36,9 @@ type memoryEC2 struct {
 	calls      []string
 }
 
-func (m *memoryEC2) Interfaces(context.Context, string) ([]Interface, error) { return m.interfaces, m.err }
+func (m *memoryEC2) Interfaces(context.Context, string) ([]Interface, error) {
+	return m.interfaces, m.err
+}
 
 func (m *memoryEC2) Subnet(context.Context, string) (Subnet, error) {
 	return Subnet{CIDR: netip.MustParsePrefix("10.0.0.0/19"), VPC: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16")}}, nil

@@ -104,13 +104,14 @@ func ConfigureSecondary(s Secondary) error {
 			return fmt.Errorf("setting the route to %s by %s in table %d: %w", route.Dst, s.Name, table, err)
 		}
 	}
-	return loosePath(s.Name)
+	return set(s.Name, "rp_filter", "2")
 }
 
-func loosePath(name string) error {
-	path := filepath.Join("/proc/sys/net/ipv4/conf", name, "rp_filter")
-	if err := os.WriteFile(path, []byte("2"), 0); err != nil {
-		return fmt.Errorf("checking reverse paths of %s loosely: %w", name, err)
+// set changes an IPv4 setting of one interface.
+func set(name, setting, value string) error {
+	path := filepath.Join("/proc/sys/net/ipv4/conf", name, setting)
+	if err := os.WriteFile(path, []byte(value), 0); err != nil {
+		return fmt.Errorf("setting %s of %s to %s: %w", setting, name, value, err)
 	}
 	return nil
 }

@@ -31,6 +31,8 @@ type Pod struct {
 	Label   string     // kept as the alias of the node's end: what a restarted address manager learns the pod from
 	Address netip.Addr // the pod's address
 	MTU     int        // of the node's uplink; 0 leaves the kernel's default
+	// HostPorts says that ports of the node lead to the pod; the node may then use them by its loopback address too.
+	HostPorts bool
 }
 
 // Link is one end of a connected pair.
@@ -153,6 +155,10 @@ func configureHost(p Pod, link netlink.Link, podMAC net.HardwareAddr) error {
 	route := netlink.Route{LinkIndex: index, Dst: single(p.Address), Scope: netlink.SCOPE_LINK}
 	if err := netlink.RouteReplace(&route); err != nil {
 		return fmt.Errorf("routing pod address %s to %s: %w", p.Address, p.Veth, err)
+	}
+	if p.HostPorts {
+		// Answers to what was sent to 127.0.0.1 come in by this interface. The rules keep pods from using that themselves.
+		return set(p.Veth, "route_localnet", "1")
 	}
 	return nil
 }

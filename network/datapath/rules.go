@@ -46,6 +46,7 @@ func (r Rules) Render() string {
 		b.WriteString("\t\t" + line + "\n")
 	}
 	b.WriteString("\t}\n")
+	b.WriteString("\tchain loopback {\n\t\ttype filter hook prerouting priority -300; policy accept;\n\t\tiifname != \"lo\" ip daddr 127.0.0.0/8 drop\n\t}\n")
 	b.WriteString("\tchain prerouting {\n\t\ttype nat hook prerouting priority -105; policy accept;\n\t\tfib daddr type local jump hostports\n\t}\n")
 	b.WriteString("\tchain output {\n\t\ttype nat hook output priority -105; policy accept;\n\t\tfib daddr type local jump hostports\n\t}\n")
 	b.WriteString("\tchain postrouting {\n\t\ttype nat hook postrouting priority 105; policy accept;\n")
