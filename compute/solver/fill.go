@@ -1,0 +1,302 @@
+package solver
+
+import (
+	"math"
+	"sort"
+)
+
+// filler fills nodes one pattern at a time: the most valuable item that is left
+// opens a node, the candidate is the one that costs least for what it can be
+// filled with, and the pattern is repeated as often as the items last.
+type filler struct {
+	k      *packer
+	params params
+	left   []int // pods left per item
+	order  []int // items by value, those that are used up drop out
+	total  int
+	lim    limits
+	held   []int // reservations left
+
+	room  vector
+	load  []load
+	tally tally
+	ports []hostPort
+	used  []int // pods per item on the node being filled
+}
+
+// params tell the methods of the portfolio apart.
+type params struct {
+	name     string
+	balanced bool    // choose what uses the most abundant resource, not the most valuable
+	tries    int     // candidates that are tried per node
+	maxCPU   int64   // no candidate with more cpu, 0 for all
+	skew     float64 // shifts the duals towards cpu (below 0) or memory (above 0)
+}
+
+func (k *packer) fill(pr params) packing {
+	f := &filler{k: k, params: pr, lim: k.pl.limits.clone(), held: append([]int(nil), k.p.reservations...), used: make([]int, len(k.items))}
+	f.room = make(vector, len(k.p.res.names))
+	for i := range k.items {
+		f.left = append(f.left, k.items[i].count)
+		f.total += k.items[i].count
+		f.order = append(f.order, i)
+	}
+	value := func(i int) float64 {
+		v := k.items[i].value
+		if pr.skew != 0 {
+			v *= math.Pow(k.items[i].float[dimMemory]/max(1, k.items[i].float[dimCPU])/max(1e-9, k.demand[dimMemory]/max(1, k.demand[dimCPU])), pr.skew)
+		}
+		return v
+	}
+	values := make([]float64, len(k.items))
+	for i := range values {
+		values[i] = value(i)
+	}
+	sort.SliceStable(f.order, func(a, b int) bool { return values[f.order[a]] > values[f.order[b]] })
+	out := packing{method: pr.name}
+	for f.total > 0 {
+		f.compact()
+		b, ok := f.next()
+		if !ok {
+			break
+		}
+		out.bins = append(out.bins, b)
+	}
+	out.left = f.total
+	k.finish(&out, &f.lim)
+	return out
+}
+
+// compact drops items that are used up from the order.
+func (f *filler) compact() {
+	kept := f.order[:0]
+	for _, i := range f.order {
+		if f.left[i] > 0 {
+			kept = append(kept, i)
+		}
+	}
+	f.order = kept
+}
+
+// next fills one pattern.
+func (f *filler) next() (bin, bool) {
+	for len(f.order) > 0 {
+		anchor := f.order[0]
+		best, cand := math.Inf(1), -1
+		var load []load
+		for _, c := range f.choices(anchor) {
+			price := f.k.cands[c].price
+			if value := f.try(c, anchor); value > 0 && price/value < best*(1-1e-9) {
+				best, cand = price/value, c
+				load = append(load[:0], f.load...)
+			}
+		}
+		if cand >= 0 {
+			return f.commit(cand, load), true
+		}
+		f.order = f.order[1:] // limits leave no room for it
+	}
+	return bin{}, false
+}
+
+// choices lists candidates for a node that the anchor opens: those of most
+// worth for their price, a few of each size.
+func (f *filler) choices(anchor int) []int {
+	var out []int
+	var perSize [64]int
+	it := &f.k.items[anchor]
+	for _, c := range f.k.rank {
+		cand := &f.k.cands[c]
+		if !it.bits.has(cand.off) || f.params.maxCPU > 0 && cand.room[dimCPU] > f.params.maxCPU && !it.wide(f.params.maxCPU) || !f.available(cand) {
+			continue
+		}
+		size := min(63, int(2*math.Log2(1+float64(cand.room[dimCPU])/500)))
+		if perSize[size] >= 2 {
+			continue
+		}
+		perSize[size]++
+		out = append(out, c)
+		if len(out) >= f.params.tries {
+			break
+		}
+	}
+	if len(out) == 0 && f.params.maxCPU > 0 {
+		unlimited := *f
+		unlimited.params.maxCPU = 0
+		return unlimited.choices(anchor)
+	}
+	return out
+}
+
+// wide tells whether the item itself needs more cpu than a cap.
+func (it *packItem) wide(maxCPU int64) bool { return it.vec[dimCPU] > maxCPU }
+
+func (f *filler) available(c *candidate) bool {
+	o := &f.k.p.off.list[c.off]
+	return (o.reservation < 0 || f.held[o.reservation] > 0) && f.lim.allows(o.typ)
+}
+
+// try fills a node of candidate c, the anchor first, and returns the value of
+// what is on it.
+func (f *filler) try(c, anchor int) float64 {
+	cand := &f.k.cands[c]
+	copy(f.room, cand.room)
+	f.load, f.tally, f.ports = f.load[:0], f.tally[:0], f.ports[:0]
+	rest := f.k.pl.base
+	value := f.put(cand, anchor, 1, &rest)
+	if value == 0 {
+		return 0
+	}
+	if f.params.balanced {
+		value += f.fillBalanced(cand, &rest)
+	} else {
+		value += f.fillByValue(cand, &rest)
+	}
+	for _, l := range f.load {
+		f.used[l.item] = 0
+	}
+	if len(f.k.pl.minValues) > 0 {
+		value = f.keepMinValues(c)
+	}
+	return value
+}
+
+// put adds up to n pods of an item to the node and returns their value.
+func (f *filler) put(cand *candidate, i, n int, rest *int) float64 {
+	it := &f.k.items[i]
+	n = it.vec.times(f.room, min(n, f.left[i]-f.used[i]))
+	if n == 0 {
+		return 0
+	}
+	merged := *rest
+	if it.rest != 0 {
+		if merged = f.k.p.rest.merge(*rest, it.rest); merged < 0 || !f.k.p.rest.bits(merged).has(cand.off) {
+			return 0
+		}
+	}
+	if it.class.perNode || len(f.tally) > 0 {
+		if n = it.class.perNodeRoom(f.tally, f.ports, n); n == 0 {
+			return 0
+		}
+	}
+	it.class.note(&f.tally, n)
+	if len(it.class.ports) > 0 {
+		f.ports = append(f.ports, it.class.ports...)
+	}
+	*rest = merged
+	f.room.addTimes(it.vec, -int64(n))
+	if f.used[i] == 0 {
+		f.load = append(f.load, load{i, n})
+	} else {
+		for j := range f.load {
+			if f.load[j].item == i {
+				f.load[j].n += n
+			}
+		}
+	}
+	f.used[i] += n
+	return it.value * float64(n)
+}
+
+func (f *filler) fillByValue(cand *candidate, rest *int) float64 {
+	value := 0.0
+	for _, i := range f.order {
+		if f.room[dimPods] <= 0 || f.room[dimCPU] <= 0 && f.k.items[i].vec[dimCPU] > 0 && f.k.p.floor[dimCPU] > 0 {
+			break
+		}
+		if f.left[i] > f.used[i] && f.k.items[i].bits.has(cand.off) {
+			value += f.put(cand, i, f.left[i], rest)
+		}
+	}
+	return value
+}
+
+// fillBalanced takes again and again the item that asks most for what there is
+// most of, a third of what fits at a time.
+func (f *filler) fillBalanced(cand *candidate, rest *int) float64 {
+	value := 0.0
+	out := make([]bool, len(f.order))
+	for range 64 {
+		best, at := -1.0, -1
+		for j, i := range f.order {
+			it := &f.k.items[i]
+			if out[j] || f.left[i] <= f.used[i] || !it.bits.has(cand.off) {
+				continue
+			}
+			if !it.vec.fits(f.room) {
+				out[j] = true
+				continue
+			}
+			score, weight := 0.0, 0.0
+			for d, n := range it.vec {
+				if n > 0 && cand.room[d] > 0 {
+					share := float64(n) / float64(cand.room[d])
+					score += share * float64(f.room[d]) / float64(cand.room[d])
+					weight += share * share
+				}
+			}
+			if score /= math.Sqrt(weight); score > best {
+				best, at = score, j
+			}
+		}
+		if at < 0 {
+			break
+		}
+		i := f.order[at]
+		n := f.k.items[i].vec.times(f.room, f.left[i]-f.used[i])
+		v := f.put(cand, i, max(1, n/3), rest)
+		if v == 0 {
+			out[at] = true
+		}
+		value += v
+	}
+	return value
+}
+
+// keepMinValues takes pods off the node until enough types have room for it.
+func (f *filler) keepMinValues(c int) float64 {
+	for len(f.load) > 0 {
+		b := f.bin(c, f.load)
+		if _, _, ok := f.k.p.keepsMinValues(f.k.pl, f.k.suits(&b)); ok || f.k.p.s.Options.RelaxMinValues {
+			break
+		}
+		last := &f.load[len(f.load)-1]
+		if last.n = last.n * 3 / 4; last.n == 0 {
+			f.load = f.load[:len(f.load)-1]
+		}
+	}
+	value := 0.0
+	for _, l := range f.load {
+		value += f.k.items[l.item].value * float64(l.n)
+	}
+	return value
+}
+
+func (f *filler) bin(c int, l []load) bin {
+	b := bin{cand: c, copies: 1, load: append([]load(nil), l...), sum: make(vector, len(f.room))}
+	for _, x := range l {
+		b.sum.addTimes(f.k.items[x.item].vec, int64(x.n))
+	}
+	return b
+}
+
+// commit takes the pods of a pattern, as often as they last.
+func (f *filler) commit(c int, l []load) bin {
+	b := f.bin(c, l)
+	o := &f.k.p.off.list[f.k.cands[c].off]
+	b.copies = math.MaxInt32
+	for _, x := range l {
+		b.copies = min(b.copies, f.left[x.item]/x.n)
+	}
+	if o.reservation >= 0 {
+		b.copies = min(b.copies, f.held[o.reservation])
+		f.held[o.reservation] -= b.copies
+	}
+	b.copies = f.lim.times(o.typ, b.copies)
+	f.lim.take(o.typ, b.copies)
+	for _, x := range l {
+		f.left[x.item] -= x.n * b.copies
+		f.total -= x.n * b.copies
+	}
+	return b
+}

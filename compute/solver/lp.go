@@ -1,0 +1,184 @@
+package solver
+
+import "math"
+
+// bound solves the linear programme behind packing: buy fractions of nodes, at
+// least price, so that they have room for the demand in every dimension.
+//
+//	minimise   price . x
+//	subject to room[.][d] . x >= demand[d]  for each d,  x >= 0
+//
+// It returns the optimum, below which no packing can cost, and the duals: what
+// one unit of each dimension is worth. Dimensions without demand are worth
+// nothing. The optimum is +Inf where some demand cannot be met at all.
+func bound(prices []float64, room [][]float64, demand []float64) (float64, []float64) {
+	var dims []int
+	for d, n := range demand {
+		if n > 0 {
+			dims = append(dims, d)
+		}
+	}
+	duals := make([]float64, len(demand))
+	if len(dims) == 0 {
+		return 0, duals
+	}
+	s := newSimplex(prices, room, demand, dims)
+	s.run()
+	for i, v := range s.x {
+		if s.basis[i] >= len(prices)+len(dims) && v > 1e-9 {
+			return math.Inf(1), duals
+		}
+	}
+	optimum := 0.0
+	for i, d := range dims {
+		optimum += s.y[i]
+		duals[d] = s.y[i] / demand[d]
+	}
+	return optimum, duals
+}
+
+// simplex is the revised simplex method with few rows and many columns. Each
+// row is scaled to a demand of 1. Columns are the offerings, then a surplus and
+// an artificial variable per row.
+type simplex struct {
+	n       int // offerings
+	m       int // rows
+	prices  []float64
+	columns [][]float64 // scaled, per offering
+	big     float64     // cost of an artificial variable
+	basis   []int
+	inverse [][]float64
+	x       []float64
+	y       []float64
+}
+
+func newSimplex(prices []float64, room [][]float64, demand []float64, dims []int) *simplex {
+	s := &simplex{n: len(prices), m: len(dims), prices: prices}
+	flat := make([]float64, s.n*s.m)
+	top := 1.0
+	for o := range prices {
+		col := flat[o*s.m : (o+1)*s.m]
+		for i, d := range dims {
+			col[i] = max(0, room[o][d]) / demand[d]
+		}
+		s.columns = append(s.columns, col)
+		for _, share := range col {
+			if share > 0 {
+				top = max(top, prices[o]/share)
+			}
+		}
+	}
+	s.big = top * 1e4
+	for i := range s.m {
+		row := make([]float64, s.m)
+		row[i] = 1
+		s.inverse = append(s.inverse, row)
+		s.basis = append(s.basis, s.n+s.m+i)
+		s.x = append(s.x, 1)
+	}
+	s.y = make([]float64, s.m)
+	return s
+}
+
+func (s *simplex) cost(j int) float64 {
+	switch {
+	case j < s.n:
+		return s.prices[j]
+	case j < s.n+s.m:
+		return 0
+	}
+	return s.big
+}
+
+// reduced is the cost of column j beyond what its rows are worth.
+func (s *simplex) reduced(j int) float64 {
+	if j >= s.n {
+		return s.y[j-s.n] // surplus: column -1
+	}
+	c := s.prices[j]
+	for i, a := range s.columns[j] {
+		c -= s.y[i] * a
+	}
+	return c
+}
+
+func (s *simplex) run() {
+	for range 50 * (s.m + 2) {
+		for i := range s.m {
+			s.y[i] = 0
+			for k := range s.m {
+				s.y[i] += s.cost(s.basis[k]) * s.inverse[k][i]
+			}
+		}
+		enter, least := -1, -1e-9*s.big*1e-4
+		for j := range s.n + s.m {
+			if r := s.reduced(j); r < least {
+				enter, least = j, r
+			}
+		}
+		if enter < 0 || !s.pivot(enter) {
+			break
+		}
+	}
+	for i := range s.y {
+		s.y[i] = max(0, s.y[i])
+	}
+	s.shrink()
+}
+
+// pivot brings a column into the basis.
+func (s *simplex) pivot(enter int) bool {
+	col := make([]float64, s.m)
+	for i := range s.m {
+		if enter >= s.n {
+			col[i] = -s.inverse[i][enter-s.n]
+			continue
+		}
+		for k, a := range s.columns[enter] {
+			col[i] += s.inverse[i][k] * a
+		}
+	}
+	leave, ratio := -1, math.Inf(1)
+	for i, a := range col {
+		if a > 1e-11 && s.x[i]/a < ratio {
+			leave, ratio = i, s.x[i]/a
+		}
+	}
+	if leave < 0 {
+		return false
+	}
+	p := col[leave]
+	for k := range s.m {
+		s.inverse[leave][k] /= p
+	}
+	s.x[leave] = ratio
+	for i, a := range col {
+		if i == leave || a == 0 {
+			continue
+		}
+		s.x[i] -= a * ratio
+		for k := range s.m {
+			s.inverse[i][k] -= a * s.inverse[leave][k]
+		}
+	}
+	s.basis[leave] = enter
+	return true
+}
+
+// shrink scales the duals down until no offering is worth more than its price,
+// so that the bound holds whatever rounding did.
+func (s *simplex) shrink() {
+	factor := 1.0
+	for j, col := range s.columns {
+		worth := 0.0
+		for i, a := range col {
+			worth += s.y[i] * a
+		}
+		if worth > s.prices[j] && worth > 0 {
+			factor = min(factor, s.prices[j]/worth)
+		}
+	}
+	for i := range s.y {
+		s.y[i] *= factor
+	}
+}

@@ -1,0 +1,301 @@
+package solver
+
+import (
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// pool is a NodePool in the problem.
+type pool struct {
+	*Pool
+	id        int
+	conds     conditions // of its nodes: labels and requirements
+	bits      bitset     // available offerings within its requirements
+	base      int        // the part of conds that bitsets do not settle
+	room      []vector   // per type: allocatable less DaemonSets, nil outside the pool
+	overhead  []vector   // per type: what DaemonSets take
+	ports     [][]hostPort
+	anyPorts  bool
+	fit       *fitIndex
+	minValues []Requirement
+	limits    limits
+}
+
+// daemon is a DaemonSet's pod.
+type daemon struct {
+	pod          *corev1.Pod
+	vec          vector
+	alternatives []conditions
+	ports        []hostPort
+}
+
+func (p *problem) compilePools() {
+	for _, d := range p.s.DaemonSets {
+		p.daemons = append(p.daemons, &daemon{pod: d, vec: p.res.fit(p.res.requests(d, nil)), alternatives: podAlternatives(d), ports: hostPorts(d)})
+	}
+	typeConds := make([]conditions, len(p.off.types))
+	plain := make([]vector, len(p.off.types))
+	for t, typ := range p.off.types {
+		typeConds[t] = conditionsOf(typ.Requirements, nil)
+		plain[t] = p.res.allocatable(typ)
+	}
+	shared := map[string]*fitIndex{}
+	for i, pl := range p.pools {
+		pl.id = i
+		pl.conds = conditionsOf(pl.Requirements, pl.Labels)
+		for _, r := range pl.Requirements {
+			if r.MinValues > 0 {
+				pl.minValues = append(pl.minValues, r)
+			}
+		}
+		p.compileTypes(pl, typeConds, plain, shared)
+		pl.limits = p.newLimits(pl)
+	}
+}
+
+// compileTypes finds the offerings of a pool and the room on each type.
+func (p *problem) compileTypes(pl *pool, typeConds []conditions, plain []vector, shared map[string]*fitIndex) {
+	pl.bits = newBitset(len(p.off.list))
+	pl.room, pl.overhead, pl.ports = make([]vector, len(p.off.types)), make([]vector, len(p.off.types)), make([][]hostPort, len(p.off.types))
+	key := []byte{}
+	daemons := p.daemonsIn(pl)
+	for _, typ := range pl.Types {
+		t := p.off.typ[typ]
+		for o := p.off.first[t]; o < p.off.first[t+1]; o++ {
+			pl.bits.set(o)
+		}
+		pl.overhead[t] = make(vector, len(p.res.names))
+		pl.room[t] = slices.Clone(plain[t])
+		key = fmt.Appendf(key, "%d", t)
+		for i, d := range daemons {
+			if !intersects(typeConds[t], d.alternatives) {
+				continue
+			}
+			key = fmt.Appendf(key, ".%d", i)
+			pl.overhead[t].add(d.vec)
+			pl.ports[t] = append(pl.ports[t], d.ports...)
+			pl.anyPorts = pl.anyPorts || len(d.ports) > 0
+		}
+		pl.room[t].sub(pl.overhead[t])
+		key = append(key, ' ')
+	}
+	var free conditions
+	for _, c := range pl.conds {
+		if !p.off.fixed(c.key) {
+			free = free.add(c.key, c.set)
+		}
+	}
+	pl.base = p.rest.intern(free)
+	p.off.narrow(pl.bits, pl.conds)
+	if shared[string(key)] == nil {
+		shared[string(key)] = newFitIndex(p.off, pl.room, len(p.res.names))
+	}
+	pl.fit = shared[string(key)]
+}
+
+// daemonsIn lists the DaemonSets that may run on some node of a pool.
+func (p *problem) daemonsIn(pl *pool) []*daemon {
+	var out []*daemon
+	for _, d := range p.daemons {
+		if _, ok := tolerates(d.pod.Spec.Tolerations, pl.Taints, false); !ok {
+			continue
+		}
+		var usable []conditions
+		for _, a := range d.alternatives {
+			if _, ok := pl.conds.accepts(withoutSimulated(a), p.wellKnown); ok {
+				usable = append(usable, a)
+			}
+		}
+		if len(usable) > 0 {
+			out = append(out, &daemon{pod: d.pod, vec: d.vec, alternatives: usable, ports: d.ports})
+		}
+	}
+	return out
+}
+
+// withoutSimulated drops labels that a node gets on its way and that DaemonSets
+// sometimes wait for.
+func withoutSimulated(c conditions) conditions {
+	return slices.DeleteFunc(slices.Clone(c), func(x condition) bool {
+		return (x.key == "karpenter.sh/registered" || x.key == "karpenter.sh/initialized") && x.set.has("true")
+	})
+}
+
+// daemonsOn lists the DaemonSets that run on an existing node.
+func (p *problem) daemonsOn(n *nodeState) []*daemon {
+	var out []*daemon
+	for _, d := range p.daemons {
+		if _, ok := tolerates(d.pod.Spec.Tolerations, n.Taints, false); !ok {
+			continue
+		}
+		if slices.ContainsFunc(d.alternatives, func(a conditions) bool {
+			_, ok := n.conds.accepts(a, noneUndefined)
+			return ok
+		}) {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// intersects tells whether a type can meet one of the alternatives; keys that
+// it does not define do not matter.
+func intersects(typ conditions, alternatives []conditions) bool {
+	return slices.ContainsFunc(alternatives, func(a conditions) bool {
+		_, ok := typ.accepts(a, func(string) bool { return true })
+		return ok
+	})
+}
+
+// poolRule is what a place rule means in a pool.
+type poolRule struct {
+	reason  Reason // why nothing is left, where nothing is
+	options []ruleOption
+	soft    bool // a soft taint stands against it
+}
+
+// ruleOption is one way to meet a rule: the offerings, and what the node's open
+// labels must be.
+type ruleOption struct {
+	bits bitset
+	rest int
+}
+
+// rule works out, once, what a place rule means in a pool.
+func (p *problem) rule(r *placeRule, pl *pool) *poolRule {
+	if r.pools[pl.id] != nil {
+		return r.pools[pl.id]
+	}
+	out := &poolRule{}
+	r.pools[pl.id] = out
+	if taint, ok := tolerates(r.tolerations, pl.Taints, false); !ok {
+		out.reason = Reason{pl.Name, ReasonTaints, fmt.Sprintf("does not tolerate taint %s", taint)}
+		return out
+	}
+	_, tolerated := tolerates(r.tolerations, pl.Taints, true)
+	out.soft = !tolerated && !p.s.Options.IgnorePreferences
+	if pl.bits.empty() {
+		out.reason = p.noTypes(pl)
+		return out
+	}
+	for _, a := range r.alternatives {
+		opt, reason, ok := p.option(a, pl)
+		if !ok {
+			if out.reason.Kind == "" {
+				out.reason = reason
+			}
+			continue
+		}
+		i := slices.IndexFunc(out.options, func(o ruleOption) bool { return o.rest == opt.rest })
+		if i >= 0 {
+			out.options[i].bits.or(opt.bits)
+			continue
+		}
+		out.options = append(out.options, opt)
+	}
+	return out
+}
+
+func (p *problem) option(a conditions, pl *pool) (ruleOption, Reason, bool) {
+	if key, ok := pl.conds.accepts(a, p.wellKnown); !ok {
+		want, _ := a.get(key)
+		mine, defined := pl.conds.get(key)
+		if !defined {
+			return ruleOption{}, Reason{pl.Name, ReasonRequirements, fmt.Sprintf("label %s %s is asked for, the pool does not define it", key, want)}, false
+		}
+		return ruleOption{}, Reason{pl.Name, ReasonRequirements, fmt.Sprintf("label %s %s is asked for, the pool has %s", key, want, mine)}, false
+	}
+	var free conditions
+	bits := pl.bits.clone()
+	for _, c := range a {
+		if c.key == corev1.LabelHostname {
+			if !c.set.complement && !c.set.absent() {
+				return ruleOption{}, Reason{pl.Name, ReasonRequirements, fmt.Sprintf("asks for the existing node %s", c.set)}, false
+			}
+			continue
+		}
+		if set := p.off.with(c.key, c.set); set != nil {
+			bits.and(set)
+			if bits.empty() {
+				return ruleOption{}, Reason{pl.Name, ReasonRequirements, fmt.Sprintf("no available instance type with label %s %s", c.key, c.set)}, false
+			}
+		}
+		if !p.off.fixed(c.key) {
+			free = free.add(c.key, c.set)
+		}
+	}
+	rest := p.rest.intern(free)
+	if merged := p.rest.merge(pl.base, rest); merged < 0 {
+		return ruleOption{}, Reason{pl.Name, ReasonRequirements, "labels asked for exclude each other"}, false
+	} else {
+		bits.and(p.rest.bits(merged))
+	}
+	if bits.empty() {
+		return ruleOption{}, Reason{pl.Name, ReasonRequirements, "no available instance type with all labels asked for"}, false
+	}
+	return ruleOption{bits, rest}, Reason{}, true
+}
+
+func (p *problem) noTypes(pl *pool) Reason {
+	if len(pl.Types) == 0 {
+		return Reason{pl.Name, ReasonNoTypes, "the pool has no instance types"}
+	}
+	return Reason{pl.Name, ReasonNoTypes, "the pool's requirements leave no available instance type"}
+}
+
+// residuals numbers the conditions on labels that bitsets do not settle: those
+// that only pools define, and those that a type leaves open. Two pods on one
+// node must agree on them.
+type residuals struct {
+	off   *offerings
+	list  []conditions
+	byKey map[string]int
+	memo  map[[2]int]int
+	sets  []bitset
+}
+
+func newResiduals(off *offerings) *residuals {
+	r := &residuals{off: off, byKey: map[string]int{}, memo: map[[2]int]int{}}
+	r.intern(nil)
+	return r
+}
+
+func (r *residuals) intern(c conditions) int {
+	key := string(c.appendKey(nil))
+	if id, ok := r.byKey[key]; ok {
+		return id
+	}
+	id := len(r.list)
+	r.byKey[key] = id
+	r.list = append(r.list, c)
+	bits := r.off.all()
+	r.off.narrow(bits, c)
+	r.sets = append(r.sets, bits)
+	return id
+}
+
+// merge is the conjunction of two residuals, -1 where they exclude each other.
+func (r *residuals) merge(a, b int) int {
+	if a == b || b == 0 {
+		return a
+	}
+	if a == 0 {
+		return b
+	}
+	if a > b {
+		a, b = b, a
+	}
+	if id, ok := r.memo[[2]int{a, b}]; ok {
+		return id
+	}
+	id := -1
+	if _, ok := r.list[a].accepts(r.list[b], func(string) bool { return true }); ok {
+		id = r.intern(r.list[a].with(r.list[b]))
+	}
+	r.memo[[2]int{a, b}] = id
+	return id
+}
+
+func (r *residuals) bits(id int) bitset { return r.sets[id] }
