@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/automode-dev/automode/api/crds"
+	"github.com/automode-dev/automode/node"
 )
 
 //go:embed rbac.yaml
@@ -18,11 +19,13 @@ const (
 )
 
 // Manifests are the objects a cluster needs before the controllers start, as YAML documents: the custom resource
-// definitions and the controllers' rights. Applying them again is fine.
+// definitions, the controllers' rights and those of the nodes' parts. Applying them again is fine.
 func Manifests() ([][]byte, error) {
 	definitions, err := crds.Manifests()
 	if err != nil {
 		return nil, err
 	}
-	return slices.Concat(definitions, bytes.Split(rbac, []byte("\n---\n"))), nil
+	return slices.Concat(definitions, documents(rbac), documents(node.RBAC)), nil
 }
+
+func documents(manifest []byte) [][]byte { return bytes.Split(manifest, []byte("\n---\n")) }
