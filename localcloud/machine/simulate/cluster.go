@@ -1,0 +1,215 @@
+package simulate
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/netip"
+	"sync"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/util/workqueue"
+
+	"github.com/automode-dev/automode/api/node/v1alpha1"
+	"github.com/automode-dev/automode/localcloud/machine"
+)
+
+// workers is how many calls to one API server are under way at a time.
+const workers = 24
+
+// cluster plays all simulated machines of one cluster. What is to be done is found from the state under its lock by the
+// step of a task; workers carry the tasks out.
+type cluster struct {
+	name string
+	opts Options
+	log  *slog.Logger
+	stop chan struct{}
+
+	client  kubernetes.Interface
+	version string // of the API server, which the kubelets have too
+	queue   workqueue.TypedRateLimitingInterface[task]
+
+	mu      sync.Mutex
+	members map[string]*member // by node name
+	pods    map[string]*pod    // by namespace/name
+}
+
+// task names what a worker looks at: a node or a pod.
+type task struct {
+	node string
+	pod  string
+}
+
+// member is one machine of the cluster.
+type member struct {
+	record machine.SimulatedRecord
+	config v1alpha1.NodeConfig
+	host   netip.Addr
+
+	uid       types.UID // of its Node; empty until registered
+	lease     *coordinationv1.Lease
+	lost      bool // its Node was deleted: a kubelet that runs does not register again
+	addresses addresses
+	pods      map[string]*pod
+
+	stopping bool
+	then     func() // called once it was shut down
+}
+
+func newMember(r machine.SimulatedRecord, config v1alpha1.NodeConfig) *member {
+	m := &member{record: r, config: config, host: primaryAddress(r.Spec), pods: map[string]*pod{}}
+	var prefixes []netip.Prefix
+	for _, i := range r.Spec.Interfaces {
+		prefixes = append(prefixes, i.Delegated...)
+	}
+	m.addresses.provide(prefixes)
+	return m
+}
+
+func newCluster(name string, o Options) *cluster {
+	return &cluster{
+		name: name, opts: o, log: o.Log.With("cluster", name), stop: make(chan struct{}),
+		members: map[string]*member{}, pods: map[string]*pod{},
+		queue: workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[task](100*time.Millisecond, 30*time.Second)),
+	}
+}
+
+// add takes up a machine.
+func (c *cluster) add(m *member) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	name := m.record.Spec.ID
+	c.members[name] = m
+	c.queue.AddAfter(task{node: name}, time.Until(m.record.BootAt))
+}
+
+// shutDown begins the end of a machine and returns how many others there are.
+func (c *cluster) shutDown(id string, then func()) (left int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if m := c.members[id]; m != nil {
+		m.stopping, m.then = true, then
+		c.queue.Add(task{node: id})
+		for key := range m.pods {
+			c.queue.Add(task{pod: key})
+		}
+	}
+	for _, m := range c.members {
+		if !m.stopping {
+			left++
+		}
+	}
+	return left
+}
+
+// run plays the cluster until ctx ends or its last machine is gone.
+func (c *cluster) run(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	config, err := c.connect(ctx)
+	if err != nil {
+		return // ctx ended
+	}
+	context.AfterFunc(ctx, c.queue.ShutDown)
+	go c.watchPods(ctx)
+	go c.watchCNINodes(ctx, config)
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			for c.work(ctx) {
+			}
+		})
+	}
+	select {
+	case <-ctx.Done():
+	case <-c.stop:
+		cancel()
+	}
+	wg.Wait()
+}
+
+// connect asks for access to the cluster until the API server answers.
+func (c *cluster) connect(ctx context.Context) (*rest.Config, error) {
+	for wait := 200 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		config, err := c.tryConnect(ctx)
+		if err == nil {
+			return config, nil
+		}
+		c.log.Warn("the cluster does not answer yet", "error", err)
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(wait):
+		}
+	}
+}
+
+func (c *cluster) tryConnect(ctx context.Context) (*rest.Config, error) {
+	data, err := c.opts.Kubeconfig(ctx, c.name)
+	if err != nil {
+		return nil, err
+	}
+	config, err := clientcmd.RESTConfigFromKubeConfig(data)
+	if err != nil {
+		return nil, fmt.Errorf("reading kubeconfig: %w", err)
+	}
+	config.QPS = -1 // the workers bound what is under way
+	config.UserAgent = "automode-simulate"
+	binary := rest.CopyConfig(config)
+	binary.ContentType = "application/vnd.kubernetes.protobuf"
+	client, err := kubernetes.NewForConfig(binary)
+	if err != nil {
+		return nil, fmt.Errorf("making client: %w", err)
+	}
+	version, err := client.Discovery().ServerVersion()
+	if err != nil {
+		return nil, fmt.Errorf("asking for the version: %w", err)
+	}
+	c.client, c.version = client, version.GitVersion
+	return config, nil
+}
+
+// work carries out one task; it returns false when there will be no more.
+func (c *cluster) work(ctx context.Context) bool {
+	t, shutdown := c.queue.Get()
+	if shutdown {
+		return false
+	}
+	defer c.queue.Done(t)
+	again, err := c.step(ctx, t)
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		c.log.Warn("trying again", "node", t.node, "pod", t.pod, "error", err)
+		c.queue.AddRateLimited(t)
+	default:
+		c.queue.Forget(t)
+		if again > 0 {
+			c.queue.AddAfter(t, again)
+		}
+	}
+	return true
+}
+
+// step does what is due for a node or a pod, and says when to look again; 0 is when something changes.
+func (c *cluster) step(ctx context.Context, t task) (again time.Duration, err error) {
+	if t.pod != "" {
+		return c.stepPod(ctx, t.pod)
+	}
+	return c.stepNode(ctx, t.node)
+}
+
+// renewEvery is the time between renewals of one lease: a kubelet's 10 s for few nodes; longer, but well under the 40 s
+// that a node may be silent, for many.
+func renewEvery(nodes int) time.Duration {
+	const kubelets, few, longest = 10 * time.Second, 200, 22 * time.Second
+	every := kubelets * time.Duration(max(nodes, few)) / few
+	every = min(every, longest)
+	return every - rand.N(every/8) // apart from each other
+}
