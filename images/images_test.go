@@ -22,6 +22,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 
 	"github.com/automode-dev/automode/localcloud/registry"
+	"github.com/automode-dev/automode/node"
 )
 
 // sample is an image with a file, a directory and a link in it.
@@ -144,6 +145,26 @@ func TestRegistrySurvivesRestart(t *testing.T) {
 	}
 	if status, _ := manifest(t, to, "library/app/manifests/"+old.Digest, "docker.io"); status != 200 {
 		t.Errorf("the digest that the tag left answers %d", status)
+	}
+}
+
+func TestSeed(t *testing.T) {
+	if PauseName != node.SandboxImage {
+		t.Errorf("machines ask for %s, the registry has %s", node.SandboxImage, PauseName)
+	}
+	dir := t.TempDir()
+	binary := filepath.Join(dir, "pause")
+	must(t, os.WriteFile(binary, []byte("program"), 0o755))
+	handler, err := registry.Open(filepath.Join(dir, "registry"))
+	must(t, err)
+	for range 2 {
+		must(t, Seed(context.Background(), handler, binary))
+	}
+	server := httptest.NewServer(handler)
+	defer server.Close()
+	to := Target{Host: strings.TrimPrefix(server.URL, "http://")}
+	if status, _ := manifest(t, to, "automode/pause/manifests/1", "localhost"); status != 200 {
+		t.Errorf("status %d", status)
 	}
 }
 
