@@ -11,7 +11,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 )
@@ -80,7 +80,7 @@ func (s manifestStore) replay(to http.Handler) error {
 	for len(records) > 0 {
 		var left []record
 		for _, r := range records {
-			if answer := forward(to, r); answer.Code >= 300 {
+			if forward(to, r).code() >= 300 {
 				left = append(left, r) // an index whose images are not there yet
 			}
 		}
@@ -94,12 +94,14 @@ func (s manifestStore) replay(to http.Handler) error {
 }
 
 // forward puts a manifest into the registry library and returns its answer.
-func forward(to http.Handler, r record) *httptest.ResponseRecorder {
-	request := httptest.NewRequest(http.MethodPut, "/v2/"+r.Repository+"/manifests/"+r.Reference, bytes.NewReader(r.Body))
-	request.Header.Set("Content-Type", r.MediaType)
-	answer := httptest.NewRecorder()
-	to.ServeHTTP(answer, request)
-	return answer
+func forward(to http.Handler, r record) *answer {
+	request := &http.Request{
+		Method: http.MethodPut, URL: &url.URL{Path: "/v2/" + r.Repository + "/manifests/" + r.Reference},
+		Header: http.Header{"Content-Type": {r.MediaType}}, Body: io.NopCloser(bytes.NewReader(r.Body)),
+	}
+	got := &answer{}
+	to.ServeHTTP(got, request)
+	return got
 }
 
 func (r *Registry) putManifest(w http.ResponseWriter, request *http.Request, repository, reference string) {
@@ -109,14 +111,14 @@ func (r *Registry) putManifest(w http.ResponseWriter, request *http.Request, rep
 		return
 	}
 	manifest := record{Repository: repository, Reference: reference, MediaType: request.Header.Get("Content-Type"), Body: body}
-	answer := forward(r.inner, manifest)
-	if answer.Code < 300 {
-		if err := r.keep(manifest, answer.Header().Get("Docker-Content-Digest")); err != nil {
+	got := forward(r.inner, manifest)
+	if got.code() < 300 {
+		if err := r.keep(manifest, got.Header().Get("Docker-Content-Digest")); err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
 	}
-	relay(w, answer)
+	relay(w, got)
 }
 
 // keep stores a manifest under its reference and under its digest, which stays when the tag moves on.
@@ -129,21 +131,21 @@ func (r *Registry) keep(manifest record, digest string) error {
 }
 
 func (r *Registry) deleteManifest(w http.ResponseWriter, request *http.Request, repository, reference string) {
-	answer := httptest.NewRecorder()
-	r.inner.ServeHTTP(answer, request)
-	if answer.Code < 300 {
+	got := &answer{}
+	r.inner.ServeHTTP(got, request)
+	if got.code() < 300 {
 		if err := r.store.delete(repository, reference); err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
 	}
-	relay(w, answer)
+	relay(w, got)
 }
 
-func relay(w http.ResponseWriter, answer *httptest.ResponseRecorder) {
-	for name, values := range answer.Header() {
+func relay(w http.ResponseWriter, from *answer) {
+	for name, values := range from.Header() {
 		w.Header()[name] = values
 	}
-	w.WriteHeader(answer.Code)
-	_, _ = w.Write(answer.Body.Bytes())
+	w.WriteHeader(from.code())
+	_, _ = w.Write(from.body.Bytes())
 }
