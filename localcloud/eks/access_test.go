@@ -87,6 +87,21 @@ func TestAutomaticEntries(t *testing.T) {
 	expectError(t, err, "InvalidRequestException", "The access entry for "+testRole+" is managed by Amazon EKS and cannot be modified.")
 }
 
+// Nodes of a NodeClass with a role of its own may join.
+func TestRolesOfNodeClassesGetEntries(t *testing.T) {
+	c := newCloud(t)
+	c.world.nodeRoles = []string{"NodeRole", "Custom", "Missing"}
+	c.expectCreated(autoCluster("one"))
+	info, err := c.svc.authenticate(t.Context(), "one", c.world.token(session("Custom", "i-0abc")))
+	if err != nil || info.Username != "system:node:i-0abc" {
+		t.Errorf("node of a custom class: %+v, %v", info, err)
+	}
+	list, err := c.ListAccessEntries(t.Context(), &eks.ListAccessEntriesInput{ClusterName: aws.String("one")})
+	if err != nil || len(list.AccessEntries) != 4 {
+		t.Errorf("entries %v, %v", list, err)
+	}
+}
+
 func TestAuthenticate(t *testing.T) {
 	c := newCloud(t)
 	c.expectCreated(autoCluster("one"))

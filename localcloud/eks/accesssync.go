@@ -80,11 +80,11 @@ func (w *work) access(ctx context.Context) error {
 	}
 	var namespaces []string
 	if scoped(entries) {
-		if namespaces, err = client.Namespaces(ctx); err != nil {
+		if namespaces, err = client.Values(ctx, objects.NamespaceNames); err != nil {
 			return err
 		}
 	}
-	w.loop.watchNamespaces(w.info.Admin, scoped(entries))
+	w.loop.follow(client, objects.NamespaceNames, scoped(entries))
 	return client.Sync(ctx, bindings(entries, namespaces))
 }
 

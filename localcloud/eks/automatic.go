@@ -19,10 +19,8 @@ const (
 )
 
 // automatic are the entries that the service makes by itself for a cluster
-// with the configuration of want: its creator, its role, its nodes' role.
-//
-// The role of a custom NodeClass is not among them: as AWS documents it, the
-// user creates an entry of type EC2 with AmazonEKSAutoNodePolicy for it.
+// with the configuration of want: its creator, its role, its nodes' role. Those
+// for the roles of custom NodeClasses follow when the classes appear.
 func (s *Service) automatic(r *record, want *types.Cluster) []entryRecord {
 	var all []entryRecord
 	creator := aws.ToBool(want.AccessConfig.BootstrapClusterCreatorAdminPermissions)

@@ -42,6 +42,7 @@ type world struct {
 	kinds       map[string]int // applied objects by kind
 	bindings    []objects.Binding
 	namespaces  []string
+	nodeRoles   []string
 	callers     map[string]*access.Caller // by presigned URL
 	failPlane   error                     // what ControlPlane.Ensure answers
 	removedAuto int
@@ -207,7 +208,7 @@ func (w *world) VerifyToken(_ context.Context, url, cluster string) (*access.Cal
 	return nil, errors.New("the signature does not match")
 }
 
-// Apply, Namespaces, Sync and RemoveAutoMode make the world a cluster.
+// Apply, Values, Watch, Sync and RemoveAutoMode make the world a cluster.
 func (w *world) Apply(_ context.Context, all []*unstructured.Unstructured) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -217,10 +218,18 @@ func (w *world) Apply(_ context.Context, all []*unstructured.Unstructured) error
 	return nil
 }
 
-func (w *world) Namespaces(context.Context) ([]string, error) {
+func (w *world) Values(_ context.Context, s objects.Subject) ([]string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if s.Name() == objects.NodeRoles.Name() {
+		return slices.Clone(w.nodeRoles), nil
+	}
 	return slices.Clone(w.namespaces), nil
+}
+
+func (w *world) Watch(ctx context.Context, _ objects.Subject, _ map[string]bool, _ func()) error {
+	<-ctx.Done()
+	return nil
 }
 
 func (w *world) Sync(_ context.Context, want []objects.Binding) error {

@@ -47,15 +47,16 @@ type loop struct {
 	cancel context.CancelFunc // of the pass that is running
 	at     Progress
 	admin  *rest.Config // of the control plane that was ready last
-	// unwatch ends the watch of namespaces; nil while there is none.
-	unwatch context.CancelFunc
+	// following ends the watches in the cluster, by subject.
+	following map[string]context.CancelFunc
+	started   time.Time
 	// lastApplied is a digest of the objects applied last, and when.
 	lastApplied   [sha256.Size]byte
 	lastAppliedAt time.Time
 }
 
 func newLoop(s *Service, region, name string) *loop {
-	return &loop{s: s, region: region, name: name, nudged: make(chan struct{}, 1)}
+	return &loop{s: s, region: region, name: name, nudged: make(chan struct{}, 1), following: map[string]context.CancelFunc{}, started: s.o.Clock.Now()}
 }
 
 // nudge asks for a pass; several before the next one are one.
@@ -138,17 +139,30 @@ func (l *loop) pass(ctx context.Context) (gone bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	w := &work{s: l.s, loop: l, r: r}
+	w := &work{s: l.s, loop: l, r: r, deadline: l.deadline(r)}
 	switch r.Cluster.Status {
 	case types.ClusterStatusFailed:
 		return false, nil
 	case types.ClusterStatusDeleting:
+		l.unfollow()
 		if err := w.do(ctx, dismantle); err != nil {
 			return false, err
 		}
 		return l.leave(), nil
+	case types.ClusterStatusCreating, types.ClusterStatusUpdating:
+		ctx, cancel = context.WithDeadline(ctx, w.deadline)
+		defer cancel()
 	}
 	return false, w.settle(w.do(ctx, converge))
+}
+
+// deadline is when what is unfinished becomes a failure. A new process gives
+// it the whole time once more.
+func (l *loop) deadline(r *record) time.Time {
+	if again := l.started.Add(l.s.o.Timeout); again.After(r.Deadline) {
+		return again
+	}
+	return r.Deadline
 }
 
 // due says whether the files have to be applied again: they changed, or were
@@ -180,11 +194,6 @@ func (l *loop) leave() bool {
 		return false
 	}
 	delete(l.s.loops, recordKey(l.region, l.name))
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.unwatch != nil {
-		l.unwatch()
-	}
 	return true
 }
 

@@ -14,9 +14,11 @@ import (
 // Progress says how far the loop of a cluster is. It is for people and the
 // command line; nothing is decided by it.
 type Progress struct {
-	Cluster string              `json:"cluster"`
-	Region  string              `json:"region"`
-	Status  types.ClusterStatus `json:"status"`
+	Cluster string `json:"cluster"`
+	Region  string `json:"region"`
+	// Plane is the name of the cluster's control plane.
+	Plane  string              `json:"plane"`
+	Status types.ClusterStatus `json:"status"`
 	// Step is what runs now, Detail what it waits for; both are empty when the
 	// last pass was complete.
 	Step   string    `json:"step,omitempty"`
@@ -83,8 +85,34 @@ func (s *Service) progress(r *record) Progress {
 		p.Done = append([]StepDone(nil), l.at.Done...)
 		l.mu.Unlock()
 	}
+	p.Plane = r.plane(s.o.Region)
 	p.Cluster, p.Region, p.Status = r.name(), r.Region, r.Cluster.Status
 	return p
+}
+
+// Clusters tells of all clusters, ordered by region and name.
+func (s *Service) Clusters() ([]Progress, error) {
+	var records []record
+	err := s.db.View(func(tx *store.Tx) (err error) {
+		records, err = store.List[record](tx, bucketClusters)
+		return err
+	})
+	all := make([]Progress, 0, len(records))
+	for _, r := range records {
+		all = append(all, s.progress(&r))
+	}
+	return all, err
+}
+
+// serveClusters answers GET /_automode/clusters.
+func (s *Service) serveClusters(w http.ResponseWriter, _ *http.Request) {
+	all, err := s.Clusters()
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(all)
 }
 
 // serveProgress answers GET /_automode/clusters/{name}.

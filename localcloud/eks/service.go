@@ -68,8 +68,10 @@ type Service struct {
 type kubernetesAPI interface {
 	// Apply makes the objects so, whoever wrote them last.
 	Apply(ctx context.Context, all []*unstructured.Unstructured) error
-	// Namespaces returns the names of the namespaces there are.
-	Namespaces(ctx context.Context) ([]string, error)
+	// Values returns what there is of a subject.
+	Values(ctx context.Context, s objects.Subject) ([]string, error)
+	// Watch tells of new values until the watch ends.
+	Watch(ctx context.Context, s objects.Subject, seen map[string]bool, changed func()) error
 	// Sync makes the bindings of access entries exactly those.
 	Sync(ctx context.Context, want []objects.Binding) error
 	// RemoveAutoMode deletes the objects that stand for instances.
@@ -98,6 +100,7 @@ func New(o Options) *Service {
 // use.
 func (s *Service) Internal() map[string]http.Handler {
 	return map[string]http.Handler{
+		"GET /_automode/clusters":        http.HandlerFunc(s.serveClusters),
 		"GET /_automode/clusters/{name}": http.HandlerFunc(s.serveProgress),
 	}
 }

@@ -67,7 +67,7 @@ func (w *work) final(err error) bool {
 	if _, ok := errors.AsType[permanent](err); ok {
 		return true
 	}
-	return w.s.o.Clock.Now().After(w.r.Deadline) && !errors.Is(err, context.Canceled)
+	return !w.s.o.Clock.Now().Before(w.deadline) && !errors.Is(err, context.Canceled)
 }
 
 // change edits the record provided that it still has the status.

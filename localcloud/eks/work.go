@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
@@ -16,11 +17,13 @@ import (
 
 // converge makes a cluster what its record wants it to be.
 var converge = []step{
+	{"creating the service-linked role", (*work).serviceRole},
 	{"creating the cluster security group", (*work).securityGroup},
 	{"creating the control plane's network interface", (*work).networkInterface},
 	{"publishing the API server's port", (*work).publish},
 	{"starting the control plane", (*work).controlPlane},
 	{"applying the first objects", (*work).bootstrap},
+	{"admitting the roles of NodeClasses", (*work).nodeRoles},
 	{"applying access policies", (*work).access},
 	{"ending what Auto Mode ran", (*work).endAutoMode},
 	{"starting the controllers", (*work).controllers},
@@ -41,8 +44,9 @@ type work struct {
 	loop *loop
 	r    *record
 
-	iface Interface
-	info  ControlPlaneInfo
+	deadline time.Time // of what is unfinished
+	iface    Interface
+	info     ControlPlaneInfo
 }
 
 func (w *work) plane() string { return w.r.plane(w.s.o.Region) }
@@ -57,6 +61,10 @@ func (w *work) update(change func(*record)) error {
 		w.r = r
 	}
 	return err
+}
+
+func (w *work) serviceRole(ctx context.Context) error {
+	return w.s.o.Roles.EnsureServiceLinkedRole(ctx)
 }
 
 func (w *work) securityGroup(ctx context.Context) error {

@@ -75,8 +75,9 @@ func Parse(files ...[]byte) ([]*unstructured.Unstructured, error) {
 
 // Client writes to one cluster.
 type Client struct {
-	client  kubernetes.Interface
-	dynamic dynamic.Interface
+	client   kubernetes.Interface
+	dynamic  dynamic.Interface
+	watching dynamic.Interface // without a limit of time
 }
 
 // NewClient returns a Client for the cluster of config.
@@ -93,7 +94,12 @@ func NewClient(config *rest.Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making client: %w", err)
 	}
-	return &Client{client, dyn}, nil
+	config.Timeout = 0
+	watching, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("making client: %w", err)
+	}
+	return &Client{client, dyn, watching}, nil
 }
 
 // resource is where objects of o's kind are written.

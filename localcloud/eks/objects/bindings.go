@@ -18,21 +18,6 @@ type Binding struct{ Name, Namespace, Role, Group string }
 
 func (b Binding) key() string { return b.Namespace + "/" + b.Name }
 
-// Namespaces returns the names of the cluster's namespaces.
-func (c *Client) Namespaces(ctx context.Context) ([]string, error) {
-	list, err := c.client.CoreV1().Namespaces().List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("listing namespaces: %w", err)
-	}
-	var names []string
-	for _, ns := range list.Items {
-		if ns.DeletionTimestamp == nil {
-			names = append(names, ns.Name)
-		}
-	}
-	return names, nil
-}
-
 // Sync makes the bindings of access entries exactly those wanted: matched ones
 // stay, missing ones are created, extra and changed ones deleted.
 func (c *Client) Sync(ctx context.Context, want []Binding) error {
