@@ -23,8 +23,18 @@ func (c *cluster) watchPods(ctx context.Context) {
 	watch(ctx, lw, &corev1.Pod{}, podSink{c})
 }
 
-// watchCNINodes follows the addresses of all nodes.
+// watchCNINodes follows the addresses of all nodes, once the cluster has such a kind.
 func (c *cluster) watchCNINodes(ctx context.Context, config *rest.Config) {
+	for {
+		if _, err := c.client.Discovery().ServerResourcesForGroupVersion(v1alpha1.GroupVersion.String()); err == nil {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(2 * time.Second):
+		}
+	}
 	scheme := runtime.NewScheme()
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
 		panic(err) // types of our own, checked by every test
