@@ -17,29 +17,29 @@ type object map[string]any
 
 // writeConfigs writes the configuration files of the components. They hold the
 // names of certificate files, not their content, so that a renewal changes none.
-func writeConfigs(s Spec, d directory, p ports, c *certificates) error {
+func (p *plan) writeConfigs() error {
 	for name, content := range map[string]object{
-		"kube-controller-manager.kubeconfig": fileKubeconfig(p, c, c.controllerManager),
-		"kube-scheduler.kubeconfig":          fileKubeconfig(p, c, c.scheduler),
-		"kube-scheduler.yaml":                schedulerConfig(d),
-		"authenticator.kubeconfig":           kubeconfig("authenticator", object{"server": s.AuthenticatorURL}, object{}),
-		"encryption.yaml":                    encryptionConfig(c.encryptionKey),
+		"kube-controller-manager.kubeconfig": p.componentKubeconfig(p.certs.controllerManager),
+		"kube-scheduler.kubeconfig":          p.componentKubeconfig(p.certs.scheduler),
+		"kube-scheduler.yaml":                schedulerConfig(p.dir),
+		"authenticator.kubeconfig":           kubeconfig("authenticator", object{"server": p.spec.AuthenticatorURL}, object{}),
+		"encryption.yaml":                    encryptionConfig(p.certs.encryptionKey),
 	} {
 		data, err := yaml.Marshal(content)
 		if err != nil {
 			return fmt.Errorf("encoding %s: %w", name, err)
 		}
-		if err := writeConfig(d.config(name), data); err != nil {
+		if err := writeConfig(p.dir.config(name), data); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// fileKubeconfig is for a component beside the API server.
-func fileKubeconfig(p ports, c *certificates, client pki.Files) object {
+// componentKubeconfig is for a component beside the API server.
+func (p *plan) componentKubeconfig(client pki.Files) object {
 	return kubeconfig("local",
-		object{"server": local(p.API), "certificate-authority": c.cluster.BundleFile()},
+		object{"server": local(p.ports.API), "certificate-authority": p.certs.cluster.BundleFile()},
 		object{"client-certificate": client.Cert, "client-key": client.Key})
 }
 

@@ -192,6 +192,7 @@ func TestControlPlane(t *testing.T) {
 	t.Run("access", func(t *testing.T) { f.with(t).testAccess(info) })
 	t.Run("encryption", func(t *testing.T) { f.with(t).testEncryption(info) })
 	t.Run("another manager", func(t *testing.T) { f.with(t).testTakeover() })
+	t.Run("another name", func(t *testing.T) { f.with(t).testAnotherName() })
 	t.Run("kill", func(t *testing.T) { f.with(t).testKill(info) })
 	f.testRemove()
 }
@@ -271,6 +272,21 @@ func (f *fixture) etcdFiles() string {
 	return all.String()
 }
 
+// testAnotherName changes the serving certificate of the running API server.
+func (f *fixture) testAnotherName() {
+	before := f.pids()
+	f.spec.ExtraNames = []string{"api.example", "198.51.100.7"}
+	info := f.ensure()
+	for _, name := range f.spec.ExtraNames {
+		f.eventually("a certificate for "+name, func() bool {
+			return f.serves(forward.Endpoint{Addr: loopback(f.spec.HostPort)}, name, info) == nil
+		})
+	}
+	if after := f.pids(); after[apiServer] != before[apiServer] {
+		f.Error("the API server was restarted for a new certificate")
+	}
+}
+
 // testTakeover ends one manager and starts another: no process may notice.
 func (f *fixture) testTakeover() {
 	before := f.pids()
@@ -339,7 +355,10 @@ func TestControlPlaneInNamespace(t *testing.T) {
 	f.expect("through the forward", 200, info.Admin, "GET", "/api/v1/nodes", "")
 	withToken := &rest.Config{Host: info.Endpoint, BearerToken: "good", TLSClientConfig: rest.TLSClientConfig{CAData: info.CertificateAuthority}}
 	f.expect("token known to the authenticator on the host", 200, withToken, "GET", "/api/v1/nodes", "")
-	f.expectServed(netns, f.spec.Address, info)
+	at := forward.Endpoint{Addr: netip.AddrPortFrom(f.spec.Address, 443).String(), NetNS: netns}
+	if err := f.serves(at, f.spec.Address.String(), info); err != nil {
+		f.Errorf("the API server at %s: %v", at, err)
+	}
 	endpoints := f.expect("endpoints", 200, info.Admin, "GET", "/api/v1/namespaces/default/endpoints/kubernetes", "")
 	if !strings.Contains(endpoints, f.spec.Address.String()) {
 		f.Errorf("the Service kubernetes leads to %s", endpoints)
@@ -356,25 +375,87 @@ func TestControlPlaneInNamespace(t *testing.T) {
 	})
 }
 
+// TestUpgrade moves a cluster with data to the next minor version.
+func TestUpgrade(t *testing.T) {
+	f := newFixture(t)
+	f.spec.Version = "1.34"
+	if _, err := os.Stat(f.spec.binary("kubernetes")); err != nil {
+		t.Skip("Kubernetes 1.34 is not built; run hack/build-kubernetes.sh 1.34")
+	}
+	info := f.ensure()
+	f.expect("secret", 201, info.Admin, "POST", secrets, secret)
+	f.expectVersion("v1.34.", info)
+	f.spec.Version = version
+	info = f.ensure()
+	f.expectVersion("v1.35.", info)
+	f.expect("secret after the upgrade", 200, info.Admin, "GET", secrets+"/top", "")
+	f.pids()
+
+	// A manager that never saw the cluster removes it.
+	f.manager.Close()
+	f.manager = NewManager(f.root)
+	f.testRemove()
+}
+
+func (f *fixture) expectVersion(prefix string, info Info) {
+	f.Helper()
+	if got := f.expect("version", 200, info.Admin, "GET", "/version", ""); !strings.Contains(got, `"gitVersion": "`+prefix) {
+		f.Errorf("version is %s, want %s", got, prefix)
+	}
+}
+
+func TestTakenPortIsNamed(t *testing.T) {
+	f := newFixture(t)
+	l, err := net.Listen("tcp", loopback(f.spec.HostPort))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, err = f.manager.Ensure(context.Background(), f.spec, func(string) {})
+	if err == nil || !strings.Contains(err.Error(), strconv.Itoa(f.spec.HostPort)) {
+		t.Errorf("error is %v, want one that names port %d", err, f.spec.HostPort)
+	}
+}
+
+func TestCrashingComponentIsExplained(t *testing.T) {
+	f := newFixture(t)
+	// The data directory of etcd is a file.
+	if err := os.MkdirAll(filepath.Join(f.root, f.spec.Name, "etcd/member"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(f.root, f.spec.Name, "etcd/member/snap"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := f.manager.Ensure(context.Background(), f.spec, func(string) {})
+	if err == nil || !strings.Contains(err.Error(), "etcd") || !strings.Contains(err.Error(), "member/snap") {
+		t.Errorf("error is %v, want one that names etcd and the file", err)
+	}
+	for _, c := range f.manager.Status(context.Background(), f.spec.Name) {
+		if c.Healthy {
+			t.Errorf("%s is healthy without etcd", c.Component)
+		}
+		if c.Component == etcd && !strings.Contains(c.Message, "member/snap") {
+			t.Errorf("etcd: %s: %s", c.Reason, c.Message)
+		}
+	}
+}
+
 // withSecret creates the secret that testKill looks for.
 func (i Info) withSecret(f *fixture) Info {
 	f.expect("secret", 201, i.Admin, "POST", secrets, secret)
 	return i
 }
 
-// expectServed checks the certificate on the address that nodes use.
-func (f *fixture) expectServed(netns string, addr netip.Addr, info Info) {
-	f.Helper()
-	raw, err := forward.Dial(context.Background(), forward.Endpoint{Addr: netip.AddrPortFrom(addr, 443).String(), NetNS: netns})
+// serves checks the certificate of the API server at the endpoint for a name.
+func (f *fixture) serves(e forward.Endpoint, name string, info Info) error {
+	raw, err := forward.Dial(context.Background(), e)
 	if err != nil {
-		f.Fatal(err)
+		return err
 	}
 	defer raw.Close()
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(info.CertificateAuthority)
-	if err := tls.Client(raw, &tls.Config{RootCAs: pool, ServerName: addr.String()}).Handshake(); err != nil {
-		f.Errorf("the API server at %s: %v", addr, err)
-	}
+	return tls.Client(raw, &tls.Config{RootCAs: pool, ServerName: name}).Handshake()
 }
 
 // makeNetNS returns a namespace that has the address on its loopback interface,

@@ -14,20 +14,18 @@ import (
 // valid for ttl, with cluster and context named after the cluster. The server is
 // the API server's port on the host when empty.
 func (m *Manager) Kubeconfig(name, user string, groups []string, server string, ttl time.Duration) ([]byte, error) {
-	c := m.find(name)
-	if c == nil {
+	p, _ := m.find(name)
+	if p == nil {
 		return nil, fmt.Errorf("making kubeconfig: control plane %q is not running", name)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if server == "" {
-		server = c.spec.endpoint()
+		server = p.spec.endpoint()
 	}
-	bundle, err := c.certs.cluster.Bundle()
+	bundle, err := p.certs.cluster.Bundle()
 	if err != nil {
 		return nil, fmt.Errorf("making kubeconfig for %q: %w", user, err)
 	}
-	cert, key, err := c.certs.cluster.Issue(pki.Leaf{CommonName: user, Groups: groups, Usage: pki.Client}, ttl)
+	cert, key, err := p.certs.cluster.Issue(pki.Leaf{CommonName: user, Groups: groups, Usage: pki.Client}, ttl)
 	if err != nil {
 		return nil, fmt.Errorf("making kubeconfig for %q: %w", user, err)
 	}

@@ -5,17 +5,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"reflect"
 	"sync"
-	"time"
 
 	"k8s.io/client-go/rest"
 
 	"github.com/automode-dev/automode/internal/supervise"
 )
-
-// stopGrace is how long a process may take to end before it is killed.
-const stopGrace = 15 * time.Second
 
 // Manager runs the control planes of one machine, each in a directory of its
 // own. Its processes outlive it: the next manager on the same directories takes
@@ -30,12 +25,18 @@ type Manager struct {
 // cluster is the control plane of one cluster.
 type cluster struct {
 	dir directory
-
 	op  sync.Mutex // held while the cluster is started or removed
-	sup *supervise.Supervisor
 
-	mu    sync.Mutex // guards what Ensure sets for the others
+	mu   sync.Mutex // guards what follows, so that it is read without waiting for op
+	sup  *supervise.Supervisor
+	plan *plan
+}
+
+// plan is all that the processes of a cluster are started with. It is made anew
+// by every Ensure and never changes.
+type plan struct {
 	spec  Spec
+	dir   directory
 	ports ports
 	certs *certificates
 }
@@ -57,10 +58,11 @@ func (m *Manager) Ensure(ctx context.Context, spec Spec, progress func(step stri
 	c := m.cluster(spec.Name)
 	c.op.Lock()
 	defer c.op.Unlock()
-	if err := c.ensure(ctx, spec, progress); err != nil {
+	p, err := c.ensure(ctx, spec, progress)
+	if err != nil {
 		return Info{}, fmt.Errorf("starting control plane %q: %w", spec.Name, err)
 	}
-	return c.info()
+	return p.info()
 }
 
 // cluster returns the named cluster, which it adds if need be.
@@ -75,113 +77,115 @@ func (m *Manager) cluster(name string) *cluster {
 	return c
 }
 
-// find returns the named cluster if Ensure has got as far as its certificates.
-func (m *Manager) find(name string) *cluster {
+// find returns the plan and the supervisor of the named cluster if Ensure has
+// got as far as having both.
+func (m *Manager) find(name string) (*plan, *supervise.Supervisor) {
 	m.mu.Lock()
 	c := m.clusters[name]
 	m.mu.Unlock()
 	if c == nil {
-		return nil
+		return nil, nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.certs == nil {
-		return nil
+	if c.sup == nil || c.plan == nil {
+		return nil, nil
 	}
-	return c
+	return c.plan, c.sup
 }
 
-func (c *cluster) ensure(ctx context.Context, spec Spec, progress func(string)) error {
+// ensure starts the components in the order in which they need each other.
+func (c *cluster) ensure(ctx context.Context, spec Spec, progress func(string)) (*plan, error) {
 	progress("certificates")
-	if err := c.prepare(spec); err != nil {
-		return err
+	sup, err := c.supervise()
+	if err != nil {
+		return nil, err
 	}
-	if err := c.supervise(); err != nil {
-		return err
+	p, err := c.prepare(spec, sup)
+	if err != nil {
+		return nil, err
 	}
 	progress("etcd and API server")
-	first := []supervise.Unit{c.etcdUnit(), c.apiServerUnit()}
+	first := []supervise.Unit{p.etcdUnit(), p.apiServerUnit()}
 	if spec.NetNS != "" {
-		first = append(first, c.forwardUnit())
+		first = append(first, p.forwardUnit())
 	}
-	if err := c.start(first); err != nil {
-		return err
+	if err := start(sup, first...); err != nil {
+		return nil, err
 	}
-	if err := c.wait(ctx, etcd, apiServer); err != nil {
-		return err
+	if err := p.wait(ctx, sup, etcd, apiServer); err != nil {
+		return nil, err
 	}
 	progress("controller manager and scheduler")
-	if err := c.start([]supervise.Unit{c.controllerManagerUnit(), c.schedulerUnit()}); err != nil {
-		return err
+	if err := start(sup, p.controllerManagerUnit(), p.schedulerUnit()); err != nil {
+		return nil, err
 	}
-	if err := c.ensureRules(ctx); err != nil {
-		return err
+	if err := p.ensureRules(ctx); err != nil {
+		return nil, err
 	}
-	return c.wait(ctx, controllerManager, scheduler)
-}
-
-// prepare writes every file that the processes read.
-func (c *cluster) prepare(spec Spec) error {
-	for _, dir := range []string{c.dir.pki(), c.dir.data(), c.dir.path("logs"), c.dir.path("run")} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return fmt.Errorf("making cluster directory: %w", err)
-		}
-	}
-	certs, err := ensureCertificates(spec, c.dir)
-	if err != nil {
-		return err
-	}
-	ports, err := choosePorts(spec, c.dir)
-	if err != nil {
-		return err
-	}
-	if err := writeConfigs(spec, c.dir, ports, certs); err != nil {
-		return err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !reflect.DeepEqual(c.spec, spec) || c.certs == nil {
-		c.spec, c.ports, c.certs = spec, ports, certs
-	}
-	return nil
+	return p, p.wait(ctx, sup, controllerManager, scheduler)
 }
 
 // supervise opens the supervisor, which takes over running processes.
-func (c *cluster) supervise() error {
-	if c.sup != nil {
-		return nil
+func (c *cluster) supervise() (*supervise.Supervisor, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.sup == nil {
+		sup, err := supervise.New(c.dir.units())
+		if err != nil {
+			return nil, err
+		}
+		c.sup = sup
 	}
-	sup, err := supervise.New(c.dir.units())
-	if err != nil {
-		return err
+	return c.sup, nil
+}
+
+// prepare writes every file that the processes read.
+func (c *cluster) prepare(spec Spec, sup *supervise.Supervisor) (*plan, error) {
+	for _, dir := range []string{c.dir.pki(), c.dir.data(), c.dir.path("logs"), c.dir.path("run")} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, fmt.Errorf("making cluster directory: %w", err)
+		}
+	}
+	running := func(component string) bool { return sup.Status(component).State == supervise.Running }
+	p := &plan{spec: spec, dir: c.dir}
+	var err error
+	if p.certs, err = ensureCertificates(spec, c.dir); err != nil {
+		return nil, err
+	}
+	if p.ports, err = choosePorts(spec, c.dir, running); err != nil {
+		return nil, err
+	}
+	if err := p.writeConfigs(); err != nil {
+		return nil, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.sup = sup
-	return nil
+	c.plan = p
+	return p, nil
 }
 
-func (c *cluster) start(units []supervise.Unit) error {
+func start(sup *supervise.Supervisor, units ...supervise.Unit) error {
 	for _, unit := range units {
-		if err := c.sup.Ensure(unit); err != nil {
+		if err := sup.Ensure(unit); err != nil {
 			return fmt.Errorf("starting %s: %w", unit.Name, err)
 		}
 	}
 	return nil
 }
 
-func (c *cluster) info() (Info, error) {
-	bundle, err := c.certs.cluster.Bundle()
+func (p *plan) info() (Info, error) {
+	bundle, err := p.certs.cluster.Bundle()
 	if err != nil {
 		return Info{}, fmt.Errorf("reading certificate authority: %w", err)
 	}
 	return Info{
-		Endpoint:             c.spec.endpoint(),
+		Endpoint:             p.spec.endpoint(),
 		CertificateAuthority: bundle,
 		Admin: &rest.Config{
-			Host: c.spec.endpoint(),
+			Host: p.spec.endpoint(),
 			TLSClientConfig: rest.TLSClientConfig{
-				CAData: bundle, CertFile: c.certs.admin.Cert, KeyFile: c.certs.admin.Key,
+				CAData: bundle, CertFile: p.certs.admin.Cert, KeyFile: p.certs.admin.Key,
 			},
 		},
 	}, nil
@@ -207,21 +211,19 @@ func (m *Manager) Remove(ctx context.Context, name string) error {
 	return nil
 }
 
-// remove stops first who uses whom last. Nothing needs to be saved, so nobody
-// gets time.
+// remove stops the processes and deletes their files. Nothing needs to be saved,
+// so nobody gets time.
 func (c *cluster) remove(ctx context.Context) error {
-	if err := c.supervise(); err != nil {
+	c.mu.Lock()
+	sup := c.sup
+	c.sup, c.plan = nil, nil
+	c.mu.Unlock()
+	if sup != nil {
+		sup.Close()
+	}
+	if err := supervise.Clear(ctx, c.dir.units(), 0); err != nil {
 		return err
 	}
-	for _, name := range []string{forwards, scheduler, controllerManager, apiServer, etcd} {
-		if err := c.sup.Stop(ctx, name, 0); err != nil {
-			return err
-		}
-	}
-	c.sup.Close()
-	c.mu.Lock()
-	c.sup, c.certs = nil, nil
-	c.mu.Unlock()
 	if err := os.RemoveAll(string(c.dir)); err != nil {
 		return fmt.Errorf("deleting cluster directory: %w", err)
 	}
@@ -233,10 +235,10 @@ func (m *Manager) Close() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, c := range m.clusters {
-		c.op.Lock()
+		c.mu.Lock()
 		if c.sup != nil {
 			c.sup.Close()
 		}
-		c.op.Unlock()
+		c.mu.Unlock()
 	}
 }

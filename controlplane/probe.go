@@ -25,26 +25,26 @@ type target struct {
 	client    pki.Files
 }
 
-func (c *cluster) target(component string) target {
-	p, certs := c.ports, c.certs
+func (p *plan) target(component string) target {
+	ports, certs := p.ports, p.certs
 	switch component {
 	case etcd:
-		return target{local(p.Etcd) + "/health", certs.etcd, certs.etcdClient}
+		return target{local(ports.Etcd) + "/health", certs.etcd, certs.etcdClient}
 	case apiServer:
-		return target{local(p.API) + "/readyz?verbose", certs.cluster, certs.probe}
+		return target{local(ports.API) + "/readyz?verbose", certs.cluster, certs.probe}
 	case controllerManager:
-		return target{local(p.ControllerManager) + "/healthz?verbose", certs.cluster, certs.probe}
+		return target{local(ports.ControllerManager) + "/healthz?verbose", certs.cluster, certs.probe}
 	default:
-		return target{local(p.Scheduler) + "/readyz?verbose", certs.cluster, certs.probe}
+		return target{local(ports.Scheduler) + "/readyz?verbose", certs.cluster, certs.probe}
 	}
 }
 
 // probe returns nil when the component is ready, or what it waits for.
-func (c *cluster) probe(ctx context.Context, component string) error {
+func (p *plan) probe(ctx context.Context, component string) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	t := c.target(component)
-	response, err := c.get(ctx, t)
+	t := p.target(component)
+	response, err := p.get(ctx, t)
 	if err != nil {
 		return err
 	}
@@ -61,8 +61,8 @@ func (c *cluster) probe(ctx context.Context, component string) error {
 
 // get asks over a connection of its own: the certificates may have been renewed,
 // and the process may be another one since the last time.
-func (c *cluster) get(ctx context.Context, t target) (*http.Response, error) {
-	client, err := c.client(t.authority, t.client)
+func (p *plan) get(ctx context.Context, t target) (*http.Response, error) {
+	client, err := p.client(t.authority, t.client)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func (c *cluster) get(ctx context.Context, t target) (*http.Response, error) {
 
 // client reaches the loopback of the cluster's namespace with a client
 // certificate.
-func (c *cluster) client(authority *pki.Authority, files pki.Files) (*http.Client, error) {
+func (p *plan) client(authority *pki.Authority, files pki.Files) (*http.Client, error) {
 	pool, err := authority.Pool()
 	if err != nil {
 		return nil, err
@@ -84,7 +84,7 @@ func (c *cluster) client(authority *pki.Authority, files pki.Files) (*http.Clien
 	if err != nil {
 		return nil, fmt.Errorf("loading client certificate: %w", err)
 	}
-	netns := c.spec.NetNS
+	netns := p.spec.NetNS
 	return &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
 		TLSClientConfig:   &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{certificate}},

@@ -12,7 +12,7 @@ import (
 
 // ensureRules allows the API server to use kubelets: logs, exec, port-forward.
 // No default rule does, and being in system:masters would allow far more.
-func (c *cluster) ensureRules(ctx context.Context) error {
+func (p *plan) ensureRules(ctx context.Context) error {
 	const group = "rbac.authorization.k8s.io"
 	binding := object{
 		"apiVersion": group + "/v1",
@@ -21,15 +21,15 @@ func (c *cluster) ensureRules(ctx context.Context) error {
 		"roleRef":    object{"apiGroup": group, "kind": "ClusterRole", "name": "system:kubelet-api-admin"},
 		"subjects":   []object{{"apiGroup": group, "kind": "User", "name": kubeletClient}},
 	}
-	if err := c.create(ctx, "/apis/"+group+"/v1/clusterrolebindings", binding); err != nil {
+	if err := p.create(ctx, "/apis/"+group+"/v1/clusterrolebindings", binding); err != nil {
 		return fmt.Errorf("allowing the API server to use kubelets: %w", err)
 	}
 	return nil
 }
 
 // create posts an object that may exist already.
-func (c *cluster) create(ctx context.Context, path string, content object) error {
-	client, err := c.client(c.certs.cluster, c.certs.admin)
+func (p *plan) create(ctx context.Context, path string, content object) error {
+	client, err := p.client(p.certs.cluster, p.certs.admin)
 	if err != nil {
 		return err
 	}
@@ -37,7 +37,7 @@ func (c *cluster) create(ctx context.Context, path string, content object) error
 	if err != nil {
 		return err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, local(c.ports.API)+path, bytes.NewReader(data))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, local(p.ports.API)+path, bytes.NewReader(data))
 	if err != nil {
 		return err
 	}

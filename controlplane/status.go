@@ -13,9 +13,9 @@ import (
 const (
 	// pollEvery is how often a starting component is looked at.
 	pollEvery = 50 * time.Millisecond
-	// crashLimit is the number of restarts in a row after which a component that
-	// is waited for is taken as unable to start.
-	crashLimit = 8
+	// crashLimit is the number of deaths in a row after which a component that is
+	// waited for is taken as unable to start.
+	crashLimit = 6
 )
 
 // Condition is how one component stands.
@@ -36,30 +36,25 @@ type Condition struct {
 // Status returns how each component stands, in the order in which they need
 // each other; nothing for a cluster that Ensure was not called for.
 func (m *Manager) Status(ctx context.Context, name string) []Condition {
-	c := m.find(name)
-	if c == nil {
+	p, sup := m.find(name)
+	if p == nil {
 		return nil
 	}
-	c.mu.Lock()
-	sup, names := c.sup, []string{etcd, apiServer, controllerManager, scheduler}
-	if c.spec.NetNS != "" {
+	names := []string{etcd, apiServer, controllerManager, scheduler}
+	if p.spec.NetNS != "" {
 		names = append(names, forwards)
-	}
-	c.mu.Unlock()
-	if sup == nil {
-		return nil
 	}
 	conditions := make([]Condition, len(names))
 	var wg sync.WaitGroup
 	for i, component := range names {
-		wg.Go(func() { conditions[i] = c.condition(ctx, sup.Status(component)) })
+		wg.Go(func() { conditions[i] = p.condition(ctx, sup.Status(component)) })
 	}
 	wg.Wait()
 	return conditions
 }
 
 // condition joins what the supervisor knows with what the component says.
-func (c *cluster) condition(ctx context.Context, s supervise.Status) Condition {
+func (p *plan) condition(ctx context.Context, s supervise.Status) Condition {
 	condition := Condition{Component: s.Name, PID: s.PID, Restarts: s.Restarts, Since: s.Since}
 	switch s.State {
 	case supervise.Unknown:
@@ -73,7 +68,7 @@ func (c *cluster) condition(ctx context.Context, s supervise.Status) Condition {
 	}
 	var err error
 	if s.Name != forwards { // has no answer of its own: the others' are
-		err = c.probe(ctx, s.Name)
+		err = p.probe(ctx, s.Name)
 	}
 	switch {
 	case err == nil:
@@ -88,17 +83,17 @@ func (c *cluster) condition(ctx context.Context, s supervise.Status) Condition {
 
 // wait returns when the components are ready. It fails when ctx ends or when one
 // of them keeps crashing, and says what it waited for.
-func (c *cluster) wait(ctx context.Context, components ...string) error {
+func (p *plan) wait(ctx context.Context, sup *supervise.Supervisor, components ...string) error {
 	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()
 	for _, component := range components {
 		for {
-			err := c.probe(ctx, component)
+			err := p.probe(ctx, component)
 			if err == nil {
 				break
 			}
-			status := c.sup.Status(component)
-			if status.State == supervise.Waiting && status.Restarts >= crashLimit {
+			status := sup.Status(component)
+			if status.State == supervise.Waiting && status.Failures >= crashLimit {
 				return fmt.Errorf("waiting for %s: it keeps crashing: %s", component, withLog(status.LastError, status.Log))
 			}
 			select {

@@ -23,34 +23,34 @@ const (
 type flags []string
 
 // unit is a component of the cluster with its flags.
-func (c *cluster) unit(component string, args flags) supervise.Unit {
+func (p *plan) unit(component string, args flags) supervise.Unit {
 	return supervise.Unit{
-		Name: component, Path: c.spec.binary(component), Args: args,
-		Env: c.environment(), Log: c.dir.log(component), NetNS: c.spec.NetNS,
+		Name: component, Path: p.spec.binary(component), Args: args,
+		Env: p.environment(), Log: p.dir.log(component), NetNS: p.spec.NetNS,
 	}
 }
 
 // environment makes the garbage collector keep the heaps small: these processes
 // idle most of the time. The namespace's inode makes a unit differ when the
 // namespace was made anew under the same name.
-func (c *cluster) environment() []string {
+func (p *plan) environment() []string {
 	env := []string{"GOGC=50"}
-	if info, err := os.Stat(c.spec.NetNS); err == nil {
+	if info, err := os.Stat(p.spec.NetNS); err == nil {
 		env = append(env, fmt.Sprintf("AUTOMODE_NETNS=%d", info.Sys().(*syscall.Stat_t).Ino))
 	}
 	return env
 }
 
-func (c *cluster) etcdUnit() supervise.Unit {
-	p, certs := c.ports, c.certs
-	return c.unit(etcd, flags{
-		"--name=" + c.spec.Name,
-		"--data-dir=" + c.dir.data(),
-		"--listen-client-urls=" + local(p.Etcd),
-		"--advertise-client-urls=" + local(p.Etcd),
-		"--listen-peer-urls=" + local(p.EtcdPeer),
-		"--initial-advertise-peer-urls=" + local(p.EtcdPeer),
-		"--initial-cluster=" + c.spec.Name + "=" + local(p.EtcdPeer),
+func (p *plan) etcdUnit() supervise.Unit {
+	ports, certs := p.ports, p.certs
+	return p.unit(etcd, flags{
+		"--name=" + p.spec.Name,
+		"--data-dir=" + p.dir.data(),
+		"--listen-client-urls=" + local(ports.Etcd),
+		"--advertise-client-urls=" + local(ports.Etcd),
+		"--listen-peer-urls=" + local(ports.EtcdPeer),
+		"--initial-advertise-peer-urls=" + local(ports.EtcdPeer),
+		"--initial-cluster=" + p.spec.Name + "=" + local(ports.EtcdPeer),
 		"--client-cert-auth",
 		"--cert-file=" + certs.etcdServer.Cert,
 		"--key-file=" + certs.etcdServer.Key,
@@ -63,25 +63,25 @@ func (c *cluster) etcdUnit() supervise.Unit {
 	})
 }
 
-func (c *cluster) apiServerUnit() supervise.Unit {
-	s, p, certs := c.spec, c.ports, c.certs
+func (p *plan) apiServerUnit() supervise.Unit {
+	s, ports, certs := p.spec, p.ports, p.certs
 	args := flags{
-		"--secure-port=" + fmt.Sprint(p.API),
+		"--secure-port=" + fmt.Sprint(ports.API),
 		"--allow-privileged=true",
 		"--service-cluster-ip-range=" + s.ServiceCIDR.String(),
 		"--feature-gates=NominatedNodeNameForExpectation=true", // nodes in the making are nominated from outside
 
-		"--etcd-servers=" + local(p.Etcd),
+		"--etcd-servers=" + local(ports.Etcd),
 		"--etcd-cafile=" + certs.etcd.BundleFile(),
 		"--etcd-certfile=" + certs.etcdClient.Cert,
 		"--etcd-keyfile=" + certs.etcdClient.Key,
-		"--encryption-provider-config=" + c.dir.config("encryption.yaml"),
+		"--encryption-provider-config=" + p.dir.config("encryption.yaml"),
 
 		"--tls-cert-file=" + certs.apiServer.Cert,
 		"--tls-private-key-file=" + certs.apiServer.Key,
 		"--anonymous-auth=false",
 		"--client-ca-file=" + certs.cluster.BundleFile(),
-		"--authentication-token-webhook-config-file=" + c.dir.config("authenticator.kubeconfig"),
+		"--authentication-token-webhook-config-file=" + p.dir.config("authenticator.kubeconfig"),
 		"--authentication-token-webhook-version=v1",
 		"--authentication-token-webhook-cache-ttl=30s", // how long a removed access entry still opens
 		"--authorization-mode=Node,RBAC",
@@ -113,24 +113,24 @@ func (c *cluster) apiServerUnit() supervise.Unit {
 		// A loopback address may not be an endpoint of the Service "kubernetes".
 		args = append(args, "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none")
 	}
-	return c.unit(apiServer, args)
+	return p.unit(apiServer, args)
 }
 
-func (c *cluster) controllerManagerUnit() supervise.Unit {
-	certs, kubeconfig := c.certs, c.dir.config("kube-controller-manager.kubeconfig")
-	return c.unit(controllerManager, flags{
+func (p *plan) controllerManagerUnit() supervise.Unit {
+	certs, kubeconfig := p.certs, p.dir.config("kube-controller-manager.kubeconfig")
+	return p.unit(controllerManager, flags{
 		"--kubeconfig=" + kubeconfig,
 		"--authentication-kubeconfig=" + kubeconfig,
 		"--authorization-kubeconfig=" + kubeconfig,
 		"--bind-address=127.0.0.1",
-		"--secure-port=" + fmt.Sprint(c.ports.ControllerManager),
+		"--secure-port=" + fmt.Sprint(p.ports.ControllerManager),
 		"--tls-cert-file=" + certs.controllerManagerServer.Cert,
 		"--tls-private-key-file=" + certs.controllerManagerServer.Key,
 		"--leader-elect=false",
 		"--kube-api-qps=200",
 		"--kube-api-burst=400",
-		"--cluster-name=" + c.spec.Name,
-		"--service-cluster-ip-range=" + c.spec.ServiceCIDR.String(),
+		"--cluster-name=" + p.spec.Name,
+		"--service-cluster-ip-range=" + p.spec.ServiceCIDR.String(),
 		"--allocate-node-cidrs=false", // pods have VPC addresses
 		"--cluster-signing-cert-file=" + certs.cluster.CertFile(),
 		"--cluster-signing-key-file=" + certs.cluster.KeyFile(),
@@ -141,15 +141,15 @@ func (c *cluster) controllerManagerUnit() supervise.Unit {
 	})
 }
 
-func (c *cluster) schedulerUnit() supervise.Unit {
-	certs, kubeconfig := c.certs, c.dir.config("kube-scheduler.kubeconfig")
-	return c.unit(scheduler, flags{
-		"--config=" + c.dir.config("kube-scheduler.yaml"),
+func (p *plan) schedulerUnit() supervise.Unit {
+	certs, kubeconfig := p.certs, p.dir.config("kube-scheduler.kubeconfig")
+	return p.unit(scheduler, flags{
+		"--config=" + p.dir.config("kube-scheduler.yaml"),
 		"--feature-gates=NominatedNodeNameForExpectation=true",
 		"--authentication-kubeconfig=" + kubeconfig,
 		"--authorization-kubeconfig=" + kubeconfig,
 		"--bind-address=127.0.0.1",
-		"--secure-port=" + fmt.Sprint(c.ports.Scheduler),
+		"--secure-port=" + fmt.Sprint(p.ports.Scheduler),
 		"--tls-cert-file=" + certs.schedulerServer.Cert,
 		"--tls-private-key-file=" + certs.schedulerServer.Key,
 	})
@@ -157,22 +157,22 @@ func (c *cluster) schedulerUnit() supervise.Unit {
 
 // forwardUnit joins the host and the cluster's namespace: the API server for
 // clients on the host, the authenticator for the API server.
-func (c *cluster) forwardUnit() supervise.Unit {
-	authenticator, err := c.spec.authenticator()
+func (p *plan) forwardUnit() supervise.Unit {
+	authenticator, err := p.spec.authenticator()
 	if err != nil { // validated
 		panic(err)
 	}
 	rules := forward.Args(
 		forward.Rule{
-			Listen: forward.Endpoint{Addr: strings.TrimPrefix(c.spec.endpoint(), "https://")},
-			Dial:   forward.Endpoint{Addr: loopback(c.ports.API), NetNS: c.spec.NetNS},
+			Listen: forward.Endpoint{Addr: strings.TrimPrefix(p.spec.endpoint(), "https://")},
+			Dial:   forward.Endpoint{Addr: loopback(p.ports.API), NetNS: p.spec.NetNS},
 		},
 		forward.Rule{
-			Listen: forward.Endpoint{Addr: authenticator, NetNS: c.spec.NetNS},
+			Listen: forward.Endpoint{Addr: authenticator, NetNS: p.spec.NetNS},
 			Dial:   forward.Endpoint{Addr: authenticator},
 		})
 	return supervise.Unit{
-		Name: forwards, Path: c.spec.Automode, Args: append([]string{"forward"}, rules...),
-		Env: c.environment(), Log: c.dir.log(forwards),
+		Name: forwards, Path: p.spec.Automode, Args: append([]string{"forward"}, rules...),
+		Env: p.environment(), Log: p.dir.log(forwards),
 	}
 }

@@ -52,17 +52,22 @@ done
 flags+=" -X github.com/containerd/containerd/v2/version.Version=$containerd"
 
 echo "building Kubernetes $kubernetes and containerd $containerd into bin/kubernetes-$minor (several minutes the first time)"
-mkdir -p "$out"
+# An unfinished version must not be found beside the others.
+new=$(dirname "$out")/.building-$minor
+mkdir -p "$new"
 go build -tags "notest grpcnotrace no_btrfs no_devmapper no_zfs urfave_cli_no_docs static_build" \
-	-ldflags "$flags" -o "$out/kubernetes.new" .
+	-ldflags "$flags" -o "$new/kubernetes" .
 go build -tags "no_grpc osusergo netgo static_build" \
-	-ldflags "$flags" -o "$out/containerd-shim-runc-v2.new" ./shim
+	-ldflags "$flags" -o "$new/containerd-shim-runc-v2" ./shim
 
-# Running processes keep the old files: each name is replaced, never rewritten.
-for name in kubernetes containerd-shim-runc-v2; do
-	mv -f "$out/$name.new" "$out/$name"
+for name in $("$new/kubernetes" --components); do
+	ln -sfn kubernetes "$new/$name"
 done
-for name in $("$out/kubernetes" --components); do
-	ln -sfn kubernetes "$out/$name"
-done
-echo "$stamp" >"$out/.stamp"
+echo "$stamp" >"$new/.stamp"
+
+if [[ ! -d $out ]]; then
+	mv "$new" "$out"
+else # running processes keep the old files: each name is replaced, never rewritten
+	mv -f "$new"/* "$new/.stamp" "$out/"
+	rmdir "$new"
+fi

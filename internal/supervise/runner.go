@@ -45,9 +45,9 @@ func newRunner(dir, name string) *runner {
 	return &runner{name: name, mark: path, file: path, status: Status{Name: name, State: Waiting}}
 }
 
-// resume takes up a unit of an earlier supervisor: its process if it lives, a
-// new one if not.
-func (r *runner) resume(unit Unit) {
+// resume takes up a unit of an earlier supervisor: its process if it lives and,
+// where start says so, a new one if not.
+func (r *runner) resume(unit Unit, start bool) {
 	r.op.Lock()
 	defer r.op.Unlock()
 	r.unit = unit
@@ -55,7 +55,9 @@ func (r *runner) resume(unit Unit) {
 	if p, hash := adopt(r.file, r.mark, unit.hash()); p != nil {
 		r.attach(p, hash)
 	}
-	_ = r.converge() // kept in the status and retried
+	if start {
+		_ = r.converge() // kept in the status and retried
+	}
 }
 
 // ensure changes the definition and has it run.
@@ -70,7 +72,7 @@ func (r *runner) ensure(unit Unit) error {
 			return err
 		}
 		r.unit, r.failures = unit, 0
-		r.update(func(s *Status) { s.Log = unit.Log })
+		r.update(func(s *Status) { s.Log, s.Failures = unit.Log, 0 })
 	}
 	return r.converge()
 }
@@ -145,7 +147,7 @@ func (r *runner) schedule(problem string) {
 	now := time.Now()
 	r.update(func(s *Status) {
 		s.State, s.PID, s.Since, s.NextStart = Waiting, 0, now, now.Add(delay)
-		s.LastError = problem
+		s.Failures, s.LastError = r.failures, problem
 	})
 	r.stopRetry()
 	r.retry = time.AfterFunc(delay, func() {

@@ -311,6 +311,32 @@ func TestCloseLeavesProcessesRunning(t *testing.T) {
 	}
 }
 
+func TestClearStopsAndStartsNothing(t *testing.T) {
+	dir := t.TempDir()
+	first, err := New(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	started := filepath.Join(t.TempDir(), "started")
+	living := ensure(t, first, script("living", "exec sleep 1000")).PID
+	dead := ensure(t, first, script("dead", "echo x >>"+started+"; exec sleep 1000")).PID
+	eventually(t, "the start", func() bool { return len(LastLines(started, 9)) == 1 })
+	first.Close()
+	_ = syscall.Kill(dead, syscall.SIGKILL)
+	if err := Clear(context.Background(), dir, time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if exists(living) || len(LastLines(started, 9)) != 1 {
+		t.Errorf("living unit still there: %v; the dead one was started %d times", exists(living), len(LastLines(started, 9)))
+	}
+	if got := newSupervisor(t, dir).List(); len(got) != 0 {
+		t.Errorf("units left: %+v", got)
+	}
+	if err := Clear(context.Background(), filepath.Join(dir, "missing"), 0); err != nil {
+		t.Errorf("clearing a missing directory: %v", err)
+	}
+}
+
 func TestEnvironmentIsTheUnitsOwn(t *testing.T) {
 	t.Setenv("LEAKED", "yes")
 	s := newSupervisor(t, t.TempDir())

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -40,7 +41,29 @@ type Supervisor struct {
 // New returns the supervisor of dir, which it makes if need be. Units known from
 // an earlier supervisor are adopted where their process lives and started where
 // it does not. A directory has one supervisor at a time.
-func New(dir string) (*Supervisor, error) {
+func New(dir string) (*Supervisor, error) { return open(dir, true) }
+
+// Clear stops every unit of dir and what their processes started, as Stop does,
+// and starts none. It is for a directory that is to be deleted; one that does
+// not exist is clear.
+func Clear(ctx context.Context, dir string, grace time.Duration) error {
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	s, err := open(dir, false)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	var failed []error
+	for _, status := range s.List() {
+		failed = append(failed, s.Stop(ctx, status.Name, grace))
+	}
+	return errors.Join(failed...)
+}
+
+// open takes up the units of dir, starting dead ones only if start says so.
+func open(dir string, start bool) (*Supervisor, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making supervisor directory: %w", err)
 	}
@@ -53,7 +76,7 @@ func New(dir string) (*Supervisor, error) {
 		return nil, err
 	}
 	s := &Supervisor{dir: dir, lock: lock, quit: make(chan struct{}), runners: map[string]*runner{}}
-	if err := s.resume(); err != nil {
+	if err := s.resume(start); err != nil {
 		lock.Close()
 		return nil, err
 	}
@@ -89,7 +112,7 @@ func acquire(path string) (*os.File, error) {
 }
 
 // resume takes up the units of an earlier supervisor.
-func (s *Supervisor) resume() error {
+func (s *Supervisor) resume(start bool) error {
 	files, err := filepath.Glob(filepath.Join(s.dir, "*"+unitSuffix))
 	if err != nil {
 		return fmt.Errorf("listing units: %w", err)
@@ -107,7 +130,7 @@ func (s *Supervisor) resume() error {
 			return fmt.Errorf("parsing unit %s: it defines %q", file, unit.Name)
 		}
 		s.runners[unit.Name] = newRunner(s.dir, unit.Name)
-		s.runners[unit.Name].resume(unit)
+		s.runners[unit.Name].resume(unit, start)
 	}
 	return nil
 }

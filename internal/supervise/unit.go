@@ -66,6 +66,9 @@ type Status struct {
 	Since time.Time
 	// Restarts counts how often this supervisor started the process after a death.
 	Restarts int
+	// Failures counts the deaths and failed starts in a row, none of them after
+	// ten seconds of running.
+	Failures int
 	// LastError says how the process last ended or why it did not start.
 	LastError string
 	// NextStart is when a waiting unit is started again.
