@@ -122,7 +122,9 @@ func newManager(ctx context.Context, kubeconfig *rest.Config, config Config) (ma
 		LeaderElectionConfig:          leader,
 		Metrics:                       server.Options{BindAddress: orNone(config.MetricsAddress)},
 		HealthProbeBindAddress:        orNone(config.HealthAddress),
-		BaseContext:                   func() context.Context { return log.IntoContext(options.ToContext(context.Background(), options.FromContext(ctx)), log.Log) },
+		BaseContext: func() context.Context {
+			return log.IntoContext(options.ToContext(context.Background(), options.FromContext(ctx)), log.Log)
+		},
 		Cache: cache.Options{ByObject: map[client.Object]cache.ByObject{
 			&coordinationv1.Lease{}: {Field: fields.SelectorFromSet(fields.Set{"metadata.namespace": "kube-node-lease"})},
 		}},

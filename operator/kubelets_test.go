@@ -1,0 +1,169 @@
+package operator
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
+
+	nodev1alpha1 "github.com/automode-dev/automode/api/node/v1alpha1"
+)
+
+// kubelets play the part of the nodes: each instance that a claim names registers a node as its user data says, and the
+// pods on it run and end.
+type kubelets struct {
+	*testCluster
+	mu       sync.Mutex
+	userData map[string]nodev1alpha1.NodeConfig
+	// hold keeps new instances from registering.
+	hold bool
+}
+
+func startKubelets(c *testCluster) *kubelets {
+	k := &kubelets{testCluster: c, userData: map[string]nodev1alpha1.NodeConfig{}}
+	done := make(chan struct{})
+	ctx, stop := context.WithCancel(c.ctx)
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			k.registerNodes(ctx)
+			k.runPods(ctx)
+			time.Sleep(200 * time.Millisecond)
+		}
+	}()
+	c.Cleanup(func() { stop(); <-done })
+	return k
+}
+
+func (k *kubelets) holding(hold bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.hold = hold
+}
+
+func (k *kubelets) registerNodes(ctx context.Context) {
+	k.mu.Lock()
+	hold := k.hold
+	k.mu.Unlock()
+	claims := &karpv1.NodeClaimList{}
+	if hold || k.admin.List(ctx, claims) != nil {
+		return
+	}
+	for _, claim := range claims.Items {
+		if claim.Status.ProviderID == "" || claim.Status.NodeName != "" || !claim.DeletionTimestamp.IsZero() {
+			continue
+		}
+		id := claim.Status.ProviderID[strings.LastIndex(claim.Status.ProviderID, "/")+1:]
+		config, err := k.config(ctx, id)
+		if err != nil {
+			continue
+		}
+		node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: id, Labels: flagLabels(config)}}
+		node.Labels[corev1.LabelHostname] = id
+		node.Spec = corev1.NodeSpec{ProviderID: claim.Status.ProviderID, Taints: configTaints(config)}
+		if err := k.admin.Create(ctx, node); err != nil {
+			if !apierrors.IsAlreadyExists(err) {
+				k.Logf("registering node %s: %v", id, err)
+			}
+			continue
+		}
+		node.Status.Capacity = claim.Status.Capacity
+		node.Status.Allocatable = claim.Status.Allocatable
+		node.Status.Conditions = []corev1.NodeCondition{{
+			Type: corev1.NodeReady, Status: corev1.ConditionTrue, Reason: "KubeletReady", LastHeartbeatTime: metav1.Now(), LastTransitionTime: metav1.Now(),
+		}}
+		_ = k.admin.Status().Update(ctx, node)
+	}
+}
+
+// config reads the node configuration out of the launch template that the instance came from.
+func (k *kubelets) config(ctx context.Context, id string) (nodev1alpha1.NodeConfig, error) {
+	k.mu.Lock()
+	config, known := k.userData[id]
+	k.mu.Unlock()
+	if known {
+		return config, nil
+	}
+	data, err := instanceUserData(ctx, k.ec2, id)
+	if err != nil {
+		return nodev1alpha1.NodeConfig{}, err
+	}
+	config, err = nodev1alpha1.ParseUserData(data)
+	if err != nil {
+		k.Errorf("user data of %s: %v\n%s", id, err, data)
+		return config, err
+	}
+	k.mu.Lock()
+	k.userData[id] = config
+	k.mu.Unlock()
+	return config, nil
+}
+
+func (k *kubelets) runPods(ctx context.Context) {
+	pods := &corev1.PodList{}
+	if k.admin.List(ctx, pods) != nil {
+		return
+	}
+	for i := range pods.Items {
+		pod := &pods.Items[i]
+		switch {
+		case pod.Spec.NodeName == "":
+		case !pod.DeletionTimestamp.IsZero():
+			now := int64(0)
+			_ = k.admin.Delete(ctx, pod, &client.DeleteOptions{GracePeriodSeconds: &now})
+		case pod.Status.Phase == corev1.PodPending:
+			pod.Status.Phase = corev1.PodRunning
+			pod.Status.Conditions = append(pod.Status.Conditions, corev1.PodCondition{Type: corev1.PodReady, Status: corev1.ConditionTrue})
+			_ = k.admin.Status().Update(ctx, pod)
+		}
+	}
+}
+
+func flagLabels(config nodev1alpha1.NodeConfig) map[string]string {
+	labels := map[string]string{}
+	for _, flag := range config.Spec.Kubelet.Flags {
+		list, ok := strings.CutPrefix(flag, "--node-labels=")
+		if !ok {
+			continue
+		}
+		for _, pair := range strings.Split(list, ",") {
+			key, value, _ := strings.Cut(pair, "=")
+			labels[key] = value
+		}
+	}
+	return labels
+}
+
+func configTaints(config nodev1alpha1.NodeConfig) []corev1.Taint {
+	var taints []corev1.Taint
+	if raw, ok := config.Spec.Kubelet.Config["registerWithTaints"]; ok {
+		_ = jsonUnmarshal(raw.Raw, &taints)
+	}
+	return taints
+}
+
+// lockedBuffer is a log that is written by one goroutine and read by another.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) tail(n int) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.buf.String()
+	return s[max(0, len(s)-n):]
+}
