@@ -254,6 +254,8 @@ type cloud struct {
 	svc   *Service
 	path  string
 	stop  func()
+
+	endpoint string // of the cloud
 }
 
 func newCloud(t *testing.T, change ...func(*Options)) *cloud {

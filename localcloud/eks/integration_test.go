@@ -25,7 +25,6 @@ import (
 	"github.com/automode-dev/automode/localcloud/access"
 	"github.com/automode-dev/automode/localcloud/cloudtest"
 	"github.com/automode-dev/automode/localcloud/eks/objects"
-	"github.com/automode-dev/automode/localcloud/store"
 )
 
 // realPlanes runs control planes in host mode.
@@ -47,8 +46,9 @@ func (p realPlanes) Remove(ctx context.Context, name string) error {
 	return p.manager.Remove(ctx, name)
 }
 
-// newRealCloud is a cloud whose clusters have a real control plane.
-func newRealCloud(t *testing.T) *cloud {
+// newRealCloud is a cloud whose clusters have a real control plane. Its world
+// stands in for the rest, as far as change does not put something else there.
+func newRealCloud(t *testing.T, change ...func(*Options, *localcloud.Server)) *cloud {
 	libexec, err := filepath.Abs("../../bin")
 	if err != nil {
 		t.Fatal(err)
@@ -60,28 +60,27 @@ func newRealCloud(t *testing.T) *cloud {
 		t.Skip("starts a real control plane")
 	}
 	c := &cloud{t: t, world: newWorld()}
-	db, err := store.Open(t.TempDir() + "/state.db")
-	if err != nil {
-		t.Fatal(err)
-	}
-	root := t.TempDir()
-	var base string
-	c.svc = New(Options{
-		DB: db, Region: "us-east-1", Versions: []Version{{"1.35", "1.35.4"}}, FirstPort: freePort(t),
-		ControlPlane: realPlanes{controlplane.NewManager(root), libexec, func() string { return base }},
-		Controllers:  controllers{c.world}, Network: c.world, Roles: c.world, Tokens: c.world,
-	})
 	server, err := localcloud.New(localcloud.Options{Home: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	server.Authenticate(localcloud.AllowAll(testAccount))
+	root := t.TempDir()
+	o := Options{
+		DB: server.DB(), Region: "us-east-1", Versions: []Version{{"1.35", "1.35.4"}}, FirstPort: freePort(t),
+		ControlPlane: realPlanes{controlplane.NewManager(root), libexec, func() string { return c.endpoint }},
+		Controllers:  controllers{c.world}, Network: c.world, Roles: c.world, Tokens: c.world,
+	}
+	for _, f := range change {
+		f(&o, server)
+	}
+	c.svc = New(o)
 	server.Mount(c.svc.Wire())
 	for pattern, h := range c.svc.Public() {
 		server.HandlePublic(pattern, h)
 	}
 	config := cloudtest.Serve(t, server)
-	base = *config.BaseEndpoint
+	c.endpoint = *config.BaseEndpoint
 	c.Client = eks.NewFromConfig(config)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -91,7 +90,6 @@ func newRealCloud(t *testing.T) *cloud {
 		cancel()
 		<-done
 		manager.Remove(context.Background(), "real")
-		db.Close()
 	})
 	return c
 }
@@ -140,19 +138,7 @@ func TestRealCluster(t *testing.T) {
 	if _, err := c.CreateCluster(ctx, autoCluster("real")); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "an active cluster", 2*time.Minute, func() bool {
-		out, err := c.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: aws.String("real")})
-		if err != nil || out.Cluster.Status == types.ClusterStatusFailed {
-			t.Fatalf("cluster: %+v, %v", out, err)
-		}
-		return out.Cluster.Status == types.ClusterStatusActive
-	})
-	t.Logf("%+v", c.progress("real").Done)
-	out, err := c.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: aws.String("real")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	cluster := out.Cluster
+	cluster := c.awaitReal()
 
 	creator := c.login(cluster, access.Root(testAccount))
 	pods, err := creator.CoreV1().Pods("").List(ctx, metav1.ListOptions{})
@@ -187,11 +173,34 @@ func TestRealCluster(t *testing.T) {
 	}
 	expectNode(t, c.login(cluster, session("NodeRole", "i-0123456789abcdef0")))
 
-	if _, err := c.DeleteCluster(ctx, &eks.DeleteClusterInput{Name: aws.String("real")}); err != nil {
-		t.Fatal(err)
+	c.deleteReal()
+}
+
+// awaitReal waits until the cluster "real" is ACTIVE.
+func (c *cloud) awaitReal() *types.Cluster {
+	c.t.Helper()
+	var cluster *types.Cluster
+	await(c.t, "an active cluster", 2*time.Minute, func() bool {
+		out, err := c.DescribeCluster(c.t.Context(), &eks.DescribeClusterInput{Name: aws.String("real")})
+		if err != nil || out.Cluster.Status == types.ClusterStatusFailed {
+			c.t.Fatalf("cluster: %+v, %v", out, err)
+		}
+		cluster = out.Cluster
+		return cluster.Status == types.ClusterStatusActive
+	})
+	for _, step := range c.progress("real").Done {
+		c.t.Logf("%6.2fs %s", step.Seconds, step.Step)
 	}
-	await(t, "the end of the cluster", time.Minute, func() bool {
-		_, err := c.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: aws.String("real")})
+	return cluster
+}
+
+func (c *cloud) deleteReal() {
+	c.t.Helper()
+	if _, err := c.DeleteCluster(c.t.Context(), &eks.DeleteClusterInput{Name: aws.String("real")}); err != nil {
+		c.t.Fatal(err)
+	}
+	await(c.t, "the end of the cluster", time.Minute, func() bool {
+		_, err := c.DescribeCluster(c.t.Context(), &eks.DescribeClusterInput{Name: aws.String("real")})
 		return err != nil
 	})
 }
