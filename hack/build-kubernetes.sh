@@ -18,13 +18,18 @@ if [[ ! -f $modfile ]]; then
 	exit 2
 fi
 
+# One build at a time: another one may be at work on the same files.
+mkdir -p "$(dirname "$out")"
+exec 9>"$(dirname "$out")/.lock-$minor"
+flock 9
+
 # The stamp is a hash over everything the result depends on.
 stamp=$(
 	cd "$root"
 	{
 		go version
 		cat hack/build-kubernetes.sh "$modfile" "${modfile%mod}sum"
-		find kubernetes -name '*.go' | LC_ALL=C sort | xargs cat
+		find kubernetes -name '*.go' ! -name '*_test.go' | LC_ALL=C sort | xargs cat
 	} | sha256sum | cut -d' ' -f1
 )
 if [[ -f $out/.stamp && $(<"$out/.stamp") == "$stamp" ]]; then
@@ -35,10 +40,13 @@ fi
 cd "$source"
 export CGO_ENABLED=0 GOFLAGS="-modfile=$modfile -buildvcs=false -trimpath"
 
-kubernetes=$(go list -m -f '{{.Version}}' k8s.io/kubernetes)
-containerd=$(go list -m -f '{{.Version}}' github.com/containerd/containerd/v2)
-# Empty unless the module proxy says which commit it packed.
-commit=$(go mod download -json "k8s.io/kubernetes@$kubernetes" | sed -n 's/.*"Hash": "\([0-9a-f]*\)".*/\1/p')
+version() { go list -m -f '{{.Version}}' "$1"; }
+# commit prints nothing where the module proxy does not say what it packed.
+commit() { go mod download -json "$1@$(version "$1")" | sed -n 's/.*"Hash": "\([0-9a-f]*\)".*/\1/p'; }
+
+kubernetes=$(version k8s.io/kubernetes)
+containerd=$(version github.com/containerd/containerd/v2)
+commit=$(commit k8s.io/kubernetes)
 
 # The versions that the components report are set here as the upstream build sets
 # them. There is no build date: the same sources make the same binary.
@@ -50,10 +58,13 @@ for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
 	flags+=" -X $package.gitCommit=$commit"
 done
 flags+=" -X github.com/containerd/containerd/v2/version.Version=$containerd"
+flags+=" -X github.com/containerd/containerd/v2/version.Revision=$(commit github.com/containerd/containerd/v2)"
+flags+=" -X go.etcd.io/etcd/api/v3/version.GitSHA=$(commit go.etcd.io/etcd/server/v3)"
 
 echo "building Kubernetes $kubernetes and containerd $containerd into bin/kubernetes-$minor (several minutes the first time)"
 # An unfinished version must not be found beside the others.
 new=$(dirname "$out")/.building-$minor
+rm -rf "$new"
 mkdir -p "$new"
 go build -tags "notest grpcnotrace no_btrfs no_devmapper no_zfs urfave_cli_no_docs static_build" \
 	-ldflags "$flags" -o "$new/kubernetes" .
