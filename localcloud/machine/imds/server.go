@@ -78,7 +78,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) issueToken(w http.ResponseWriter, r *http.Request, doc Document) {
 	if doc.HopLimit <= 1 && !fromInstance(doc, r.RemoteAddr) {
 		<-r.Context().Done()
-		return
+		panic(http.ErrAbortHandler) // ends the connection without an answer
 	}
 	if r.Header.Get("X-Forwarded-For") != "" {
 		s.fail(w, http.StatusForbidden)
