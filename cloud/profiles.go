@@ -11,9 +11,10 @@ import (
 	"github.com/automode-dev/automode/compute"
 )
 
-// EnsureInstanceProfile makes an instance profile exist and hold exactly the role.
-func (c *Compute) EnsureInstanceProfile(ctx context.Context, name, role string, tags map[string]string) error {
-	current, err := c.instanceProfile(ctx, name, tags)
+// EnsureInstanceProfile makes an instance profile exist and hold exactly the role. It carries no tags, because the
+// service-linked role may create profiles and not tag them.
+func (c *Compute) EnsureInstanceProfile(ctx context.Context, name, role string) error {
+	current, err := c.instanceProfile(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -32,7 +33,7 @@ func (c *Compute) EnsureInstanceProfile(ctx context.Context, name, role string, 
 	return nil
 }
 
-func (c *Compute) instanceProfile(ctx context.Context, name string, tags map[string]string) (*iamtypes.InstanceProfile, error) {
+func (c *Compute) instanceProfile(ctx context.Context, name string) (*iamtypes.InstanceProfile, error) {
 	out, err := c.service.iam.GetInstanceProfile(ctx, &iam.GetInstanceProfileInput{InstanceProfileName: &name})
 	if err == nil {
 		return out.InstanceProfile, nil
@@ -40,11 +41,7 @@ func (c *Compute) instanceProfile(ctx context.Context, name string, tags map[str
 	if err = classify(err); !compute.IsNotFound(err) {
 		return nil, fmt.Errorf("getting instance profile %s: %w", name, err)
 	}
-	in := &iam.CreateInstanceProfileInput{InstanceProfileName: &name}
-	for _, tag := range sortedPairs(tags) {
-		in.Tags = append(in.Tags, iamtypes.Tag{Key: aws.String(tag.key), Value: aws.String(tag.value)})
-	}
-	created, err := c.service.iam.CreateInstanceProfile(ctx, in)
+	created, err := c.service.iam.CreateInstanceProfile(ctx, &iam.CreateInstanceProfileInput{InstanceProfileName: &name})
 	if err != nil {
 		return nil, fmt.Errorf("creating instance profile %s: %w", name, classify(err))
 	}

@@ -27,7 +27,7 @@ func (c *Compute) CreateLaunchTemplate(ctx context.Context, template compute.Lau
 
 func launchTemplateInput(t compute.LaunchTemplate) *ec2.CreateLaunchTemplateInput {
 	var specs []ec2types.LaunchTemplateTagSpecificationRequest
-	for _, resource := range []ec2types.ResourceType{ec2types.ResourceTypeInstance, ec2types.ResourceTypeVolume, ec2types.ResourceTypeNetworkInterface} {
+	for _, resource := range launchedResources(t.CapacityType) {
 		specs = append(specs, ec2types.LaunchTemplateTagSpecificationRequest{ResourceType: resource, Tags: tags(t.Tags)})
 	}
 	return &ec2.CreateLaunchTemplateInput{
@@ -51,6 +51,15 @@ func launchTemplateInput(t compute.LaunchTemplate) *ec2.CreateLaunchTemplateInpu
 			},
 		},
 	}
+}
+
+// launchedResources come into being with an instance; policies look at the tags of each.
+func launchedResources(capacityType string) []ec2types.ResourceType {
+	resources := []ec2types.ResourceType{ec2types.ResourceTypeInstance, ec2types.ResourceTypeVolume, ec2types.ResourceTypeNetworkInterface}
+	if capacityType == compute.Spot {
+		resources = append(resources, ec2types.ResourceTypeSpotInstancesRequest)
+	}
+	return resources
 }
 
 func blockDevice(v compute.Volume) ec2types.LaunchTemplateBlockDeviceMappingRequest {

@@ -43,9 +43,10 @@ type Instance struct {
 // Terminating tells whether the instance is on its way out or gone.
 func (i Instance) Terminating() bool { return i.State == "shutting-down" || i.State == "terminated" }
 
-// LaunchTemplate is everything a launch needs besides the type, the place and the capacity type.
+// LaunchTemplate is everything a launch needs besides the type and the place.
 type LaunchTemplate struct {
 	Name             string
+	CapacityType     string
 	ImageID          string
 	InstanceProfile  string
 	SecurityGroupIDs []string

@@ -57,6 +57,9 @@ type ClusterConfig struct {
 	SecurityGroup string `json:"securityGroup,omitempty"`
 	// Subnets are the ids of the cluster's subnets.
 	Subnets []string `json:"subnets,omitempty"`
+	// Images are node image ids by the name of the public SSM parameter that would tell them. Parameters that are not
+	// here are looked up, which the cluster role has to be allowed (ssm:GetParameter).
+	Images map[string]string `json:"images,omitempty"`
 }
 
 // ComputeConfig is the cluster's compute configuration.
@@ -125,6 +128,7 @@ func (c Config) nodesCluster() nodes.Cluster {
 	return nodes.Cluster{
 		Name: c.Cluster.Name, Region: c.Cluster.Region, Version: c.Cluster.Version, Endpoint: c.Cluster.Endpoint,
 		CertificateAuthority: c.Cluster.CertificateAuthority, ServiceCIDR: c.Cluster.ServiceCIDR,
+		Images: c.Cluster.Images,
 	}
 }
 

@@ -13,6 +13,8 @@ type Cluster struct {
 	Endpoint             string
 	CertificateAuthority []byte // PEM
 	ServiceCIDR          string
+	// Images are known image ids by the name of the public parameter that would tell them.
+	Images map[string]string
 }
 
 // DNSAddress is the address that pods ask for names: the tenth of the service network.

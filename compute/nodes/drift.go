@@ -76,7 +76,7 @@ func (p *Provider) imageDrifted(ctx context.Context, claim *karpv1.NodeClaim, in
 	if !ok || instance.ImageID == "" {
 		return "", nil
 	}
-	image, err := p.images.forType(ctx, p.cluster().Version, facts)
+	image, err := p.images.forType(ctx, p.cluster(), facts)
 	if err != nil {
 		return "", fmt.Errorf("looking for image drift of claim %q: %w", claim.Name, err)
 	}

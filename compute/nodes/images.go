@@ -25,9 +25,13 @@ func newImages(cloud LaunchAPI) *images {
 	return &images{cloud: cloud, known: cache.New(imageMemory, imageMemory)}
 }
 
-// forType gives the id of the newest image for the type and the cluster's version.
-func (i *images) forType(ctx context.Context, version string, t *catalog.Type) (string, error) {
-	parameter := imageParameter(version, t)
+// forType gives the id of the newest image for the type and the cluster's version. What the cluster's configuration
+// says comes before any lookup.
+func (i *images) forType(ctx context.Context, cluster Cluster, t *catalog.Type) (string, error) {
+	parameter := ImageParameter(cluster.Version, t)
+	if id, ok := cluster.Images[parameter]; ok {
+		return id, nil
+	}
 	if id, ok := i.known.Get(parameter); ok {
 		return id.(string), nil
 	}
@@ -39,9 +43,9 @@ func (i *images) forType(ctx context.Context, version string, t *catalog.Type) (
 	return id, nil
 }
 
-// imageParameter names the public parameter that holds the image id: by version, architecture and the devices that
+// ImageParameter names the public parameter that holds the image id: by version, architecture and the devices that
 // need drivers.
-func imageParameter(version string, t *catalog.Type) string {
+func ImageParameter(version string, t *catalog.Type) string {
 	arch, variant := "x86_64", "standard"
 	if t.Arch() == "arm64" {
 		arch = "arm64"

@@ -101,7 +101,10 @@ func (l *launcher) groups(ctx context.Context, cluster Cluster, class *eksv1.Nod
 		if !ok || len(overrides) == 0 {
 			continue
 		}
-		image, err := l.images.forType(ctx, cluster.Version, facts)
+		image, err := l.images.forType(ctx, cluster, facts)
+		if compute.IsNotFound(err) {
+			continue // no image for such devices in this version
+		}
 		if err != nil {
 			return nil, err
 		}

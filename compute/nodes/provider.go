@@ -92,6 +92,9 @@ func (p *Provider) Create(ctx context.Context, claim *karpv1.NodeClaim) (*karpv1
 	if err != nil {
 		return nil, err
 	}
+	if instance.ZoneID == "" {
+		instance.ZoneID = zoneID(class, instance.Zone)
+	}
 	created := p.claimFor(*instance, typeNamed(selection.Types, instance.Type))
 	created.Annotations = map[string]string{
 		eksv1.AnnotationHash:        class.Hash(),
@@ -99,7 +102,7 @@ func (p *Provider) Create(ctx context.Context, claim *karpv1.NodeClaim) (*karpv1
 	}
 	if created.Status.ImageID == "" {
 		if facts, ok := p.types.Type(instance.Type); ok {
-			created.Status.ImageID, _ = p.images.forType(ctx, p.cluster().Version, facts)
+			created.Status.ImageID, _ = p.images.forType(ctx, p.cluster(), facts)
 		}
 	}
 	return created, nil
@@ -229,6 +232,16 @@ func (p *Provider) claimFor(instance compute.Instance, it *cloudprovider.Instanc
 		claim.DeletionTimestamp = &metav1.Time{Time: time.Now()}
 	}
 	return claim
+}
+
+// zoneID looks the id of a zone up in the subnets of the NodeClass.
+func zoneID(class *eksv1.NodeClass, zone string) string {
+	for _, subnet := range class.Status.Subnets {
+		if subnet.Zone == zone {
+			return subnet.ZoneID
+		}
+	}
+	return ""
 }
 
 func nonZero(list corev1.ResourceList) corev1.ResourceList {

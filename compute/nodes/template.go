@@ -28,6 +28,7 @@ func Template(cluster Cluster, class *eksv1.NodeClass, claim *karpv1.NodeClaim, 
 		return compute.LaunchTemplate{}, fmt.Errorf("rendering user data for %s: %w", t.Name, err)
 	}
 	template := compute.LaunchTemplate{
+		CapacityType:    capacityType,
 		ImageID:         imageID,
 		InstanceProfile: class.Status.InstanceProfile,
 		UserData:        userData,

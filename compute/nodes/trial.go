@@ -64,7 +64,7 @@ func (p *Provider) tryClaim(ctx context.Context, class *eksv1.NodeClass, claim *
 		return false, nil
 	}
 	cluster := p.cluster()
-	image, err := p.images.forType(ctx, cluster.Version, facts)
+	image, err := p.images.forType(ctx, cluster, facts)
 	if err != nil {
 		return false, err
 	}

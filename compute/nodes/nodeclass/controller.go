@@ -31,7 +31,7 @@ type Cloud interface {
 	// SecurityGroups finds the groups any selector chooses; none is an empty list.
 	SecurityGroups(ctx context.Context, selectors []compute.Selector) ([]compute.SecurityGroup, error)
 	// EnsureInstanceProfile makes the profile exist with exactly the role in it. May be repeated.
-	EnsureInstanceProfile(ctx context.Context, name, role string, tags map[string]string) error
+	EnsureInstanceProfile(ctx context.Context, name, role string) error
 	// InstanceProfileExists looks a profile up by name.
 	InstanceProfileExists(ctx context.Context, name string) (bool, error)
 	// DeleteInstanceProfile removes the profile; one that is gone is fine.

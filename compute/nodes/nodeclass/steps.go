@@ -70,9 +70,7 @@ func (c *Controller) instanceProfile(ctx context.Context, class *eksv1.NodeClass
 		return c.givenProfile(ctx, class)
 	}
 	name := ProfileName(c.region, c.cluster, class)
-	err := c.cloud.EnsureInstanceProfile(ctx, name, class.Spec.Role, map[string]string{
-		compute.TagCluster: c.cluster, compute.TagNodeClass: class.Name, compute.TagOwnedPrefix + c.cluster: "owned",
-	})
+	err := c.cloud.EnsureInstanceProfile(ctx, name, class.Spec.Role)
 	if compute.IsNotFound(err) {
 		class.StatusConditions().SetFalse(eksv1.ConditionInstanceProfileReady, "NodeRoleNotFound", "Failed to detect the node role: role "+class.Spec.Role+" does not exist")
 		return nil

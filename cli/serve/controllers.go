@@ -1,0 +1,158 @@
+package serve
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/automode-dev/automode/internal/home"
+	"github.com/automode-dev/automode/internal/supervise"
+	"github.com/automode-dev/automode/localcloud/ec2/images"
+	"github.com/automode-dev/automode/localcloud/eks"
+	"github.com/automode-dev/automode/operator"
+)
+
+// Times of the controllers' client certificate: it is renewed when a third of its life has passed.
+const (
+	controllerCertificate = 90 * 24 * time.Hour
+	controllerRenewal     = controllerCertificate / 3
+)
+
+// controllers gives the EKS service one `automode controller` process per cluster.
+type controllers struct {
+	dir      home.Dir
+	planes   controlPlanes
+	sup      *supervise.Supervisor
+	endpoint string // of the local cloud
+	automode string
+	// credentials makes the paths below which the cloud serves the credentials of the cluster role and of the
+	// service-linked role, and the bearer token for both.
+	credentials func(cluster, region, clusterRole string) (role, service, token string, err error)
+}
+
+func (c controllers) Ensure(_ context.Context, s eks.ControllersSpec) error {
+	if err := c.ensure(s); err != nil {
+		return fmt.Errorf("starting the controllers of cluster %q: %w", s.Cluster, err)
+	}
+	return nil
+}
+
+func (c controllers) ensure(s eks.ControllersSpec) error {
+	path := func(name string) string { return filepath.Join(c.dir.Cluster(s.Name), "controller", name) }
+	if err := os.MkdirAll(path(""), 0o700); err != nil {
+		return err
+	}
+	if err := c.ensureKubeconfig(s.Name, path("kubeconfig")); err != nil {
+		return err
+	}
+	config, err := controllerConfig(s, path("kubeconfig")).Marshal()
+	if err != nil {
+		return err
+	}
+	if err := replaceFile(path("config.yaml"), config); err != nil {
+		return err
+	}
+	role, service, token, err := c.credentials(s.Cluster, s.Region, s.RoleARN)
+	if err != nil {
+		return err
+	}
+	if err := replaceFile(path("token"), []byte(token)); err != nil {
+		return err
+	}
+	return c.sup.Ensure(supervise.Unit{
+		Name: s.Name, Path: c.automode, Args: []string{"controller", "--config", path("config.yaml")}, Log: filepath.Join(c.dir.Cluster(s.Name), "logs", "controller.log"),
+		Env: []string{
+			"AWS_ENDPOINT_URL=" + c.endpoint, "AWS_REGION=" + s.Region, "AWS_EC2_METADATA_DISABLED=true",
+			"AWS_CONTAINER_CREDENTIALS_FULL_URI=" + c.endpoint + role, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=" + path("token"),
+			"AUTOMODE_SERVICE_ROLE_CREDENTIALS_URI=" + c.endpoint + service,
+			"GOMEMLIMIT=1GiB",
+		},
+	})
+}
+
+// controllerConfig is the file that tells the controllers what they work for.
+func controllerConfig(s eks.ControllersSpec, kubeconfig string) operator.Config {
+	return operator.Config{
+		Cluster: operator.ClusterConfig{
+			Name: s.Cluster, Region: s.Region, Version: s.Version, Endpoint: s.Endpoint, CertificateAuthority: s.CertificateAuthority,
+			ServiceCIDR: s.ServiceCIDR.String(), SecurityGroup: s.SecurityGroupID, Subnets: s.SubnetIDs,
+			Images: nodeImages(s.Region, s.Version),
+		},
+		Compute:    operator.ComputeConfig{NodePools: s.NodePools, NodeRole: roleName(s.NodeRoleARN)},
+		Kubeconfig: kubeconfig,
+	}
+}
+
+// nodeImages are the current images of a Kubernetes version by the parameters that name them. The controllers are told, as
+// on EKS: neither of their roles may read parameters.
+func nodeImages(region, version string) map[string]string {
+	found := map[string]string{}
+	for parameter, id := range images.Parameters(region) {
+		if strings.Contains(parameter, "/"+version+"/amazon-linux-2023/") && strings.HasSuffix(parameter, "/recommended/image_id") {
+			found[parameter] = id
+		}
+	}
+	return found
+}
+
+// roleName is the last part of a role's ARN.
+func roleName(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }
+
+// ensureKubeconfig writes the controllers' identity, anew when its certificate has aged.
+func (c controllers) ensureKubeconfig(name, file string) error {
+	info, err := os.Stat(file)
+	if err == nil && time.Since(info.ModTime()) < controllerRenewal {
+		return nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	data, err := c.planes.manager.Kubeconfig(name, operator.KubernetesUser, []string{operator.KubernetesGroup}, "", controllerCertificate)
+	if err != nil {
+		return err
+	}
+	return replaceFile(file, data)
+}
+
+// replaceFile writes a file only its owner reads, as a whole or not at all, and not when it has that content already.
+func replaceFile(path string, data []byte) error {
+	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, data) {
+		return nil
+	}
+	next := path + ".next"
+	if err := os.WriteFile(next, data, 0o600); err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	return os.Rename(next, path)
+}
+
+// stopGrace is how long the controllers may take to finish what they are doing.
+const stopGrace = 5 * time.Second
+
+func (c controllers) Remove(ctx context.Context, name string) error {
+	return c.sup.Stop(ctx, name, stopGrace)
+}
+
+// condition tells how the controllers of a cluster stand.
+func (c controllers) condition(name string) Condition {
+	s := c.sup.Status(name)
+	problem := ""
+	if s.State != supervise.Running {
+		problem = string(s.State) + ": " + s.LastError + lastLine(s.Log)
+	}
+	return condition("cluster "+name, "controllers", problem, s.Since)
+}
+
+// lastLine is the end of a log, to show beside a problem.
+func lastLine(log string) string {
+	if lines := supervise.LastLines(log, 1); len(lines) > 0 {
+		return ": " + lines[0]
+	}
+	return ""
+}
