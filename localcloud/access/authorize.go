@@ -46,12 +46,24 @@ func Authorize(ctx context.Context, requests ...Request) error {
 		return ErrNoCaller
 	}
 	env := environment(ctx)
+	record, _ := ctx.Value(recorderKey{}).(func(Request, Decision))
 	for _, r := range requests {
-		if d := Evaluate(caller, env, r); !d.Allowed {
+		d := Evaluate(caller, env, r)
+		if record != nil {
+			record(r, d)
+		}
+		if !d.Allowed {
 			return &DeniedError{Caller: caller, Request: r, Decision: d}
 		}
 	}
 	return nil
+}
+
+type recorderKey struct{}
+
+// WithRecorder returns a context in which f hears of every decision, for logs of calls.
+func WithRecorder(ctx context.Context, f func(Request, Decision)) context.Context {
+	return context.WithValue(ctx, recorderKey{}, f)
 }
 
 // Encode returns the encoded authorization failure message that EC2 appends; Decode turns it back.

@@ -5,6 +5,8 @@ package iam
 
 import (
 	"context"
+	"sync/atomic"
+	"time"
 
 	"k8s.io/utils/clock"
 
@@ -19,6 +21,8 @@ type Service struct {
 	account string
 	clock   clock.PassiveClock
 	wire    *wire.Service
+	// propagation is how long other services do not see a new role or instance profile, in nanoseconds.
+	propagation atomic.Int64
 }
 
 // New returns the service over its durable state.
@@ -30,6 +34,15 @@ func New(db *store.DB, account string, clock clock.PassiveClock) *Service {
 
 // Wire returns the operations for mounting.
 func (s *Service) Wire() *wire.Service { return s.wire }
+
+// SetPropagation sets how long a new role or instance profile stays unknown to other services, as on AWS.
+func (s *Service) SetPropagation(d time.Duration) { s.propagation.Store(int64(d)) }
+
+// tooNew says whether other services do not see an entity yet.
+func (s *Service) tooNew(e *Entity) bool {
+	d := time.Duration(s.propagation.Load())
+	return d > 0 && s.clock.Since(e.Created) < d
+}
 
 // arn names an entity: arn("role", "/path/", "name").
 func (s *Service) arn(kind, path, name string) string {

@@ -167,7 +167,7 @@ func (s *Service) FindInstanceProfile(nameOrARN string) (profile InstanceProfile
 		if err != nil {
 			return err
 		}
-		if strings.HasPrefix(nameOrARN, "arn:") && p.ARN != nameOrARN {
+		if strings.HasPrefix(nameOrARN, "arn:") && p.ARN != nameOrARN || s.tooNew(&p.Entity) {
 			return profiles.missing(name)
 		}
 		profile = *p

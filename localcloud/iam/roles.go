@@ -179,7 +179,7 @@ func (s *Service) FindRole(nameOrARN string) (role Role, err error) {
 		if err != nil {
 			return err
 		}
-		if strings.HasPrefix(nameOrARN, "arn:") && r.ARN != nameOrARN {
+		if strings.HasPrefix(nameOrARN, "arn:") && r.ARN != nameOrARN || s.tooNew(&r.Entity) {
 			return roles.missing(name)
 		}
 		role = *r

@@ -67,6 +67,9 @@ func asError(m *models.Service, err error) *Error {
 		return deniedError(m, denied)
 	}
 	if e, ok := errors.AsType[*Error](err); ok {
+		if e == ErrThrottled {
+			return throttled(m.Protocol)
+		}
 		c := *e
 		if c.Status == 0 {
 			c.Status = statusOf(m, c.Code)
@@ -159,4 +162,19 @@ func (e *Error) forProtocol(protocol string) *Error {
 		}
 	}
 	return c
+}
+
+// ErrThrottled is the refusal of a call that comes too fast; each protocol has its own code for it.
+var ErrThrottled = &Error{Code: "Throttling", Message: "Rate exceeded"}
+
+func throttled(protocol string) *Error {
+	switch protocol {
+	case "ec2":
+		return &Error{Code: "RequestLimitExceeded", Message: "Request limit exceeded.", Status: http.StatusServiceUnavailable}
+	case "query":
+		return &Error{Code: "Throttling", Message: "Rate exceeded", Status: http.StatusBadRequest}
+	case "rest-json":
+		return &Error{Code: "ThrottlingException", Message: "Rate exceeded", Status: http.StatusTooManyRequests}
+	}
+	return &Error{Code: "ThrottlingException", Message: "Rate exceeded", Status: http.StatusBadRequest}
 }
