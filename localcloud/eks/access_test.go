@@ -197,3 +197,16 @@ func TestParseAWSAuth(t *testing.T) {
 		t.Error(diff, err)
 	}
 }
+
+// FuzzTokenURL feeds the webhook what a stranger may send.
+func FuzzTokenURL(f *testing.F) {
+	now := time.Unix(1_800_000_000, 0)
+	f.Add(encode(signedURL(now, "s")))
+	f.Add(tokenPrefix)
+	f.Fuzz(func(t *testing.T, token string) {
+		raw, err := tokenURL(token, now)
+		if err == nil && !strings.Contains(strings.ToLower(raw), "x-k8s-aws-id") {
+			t.Errorf("accepted %q, which is bound to no cluster", raw)
+		}
+	})
+}

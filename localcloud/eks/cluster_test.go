@@ -2,6 +2,7 @@ package eks
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,11 +47,55 @@ func TestCreateDescribeDelete(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.expectGone("one")
-	c.world.mu.Lock()
-	defer c.world.mu.Unlock()
-	left := len(c.world.planes) + len(c.world.controllers) + len(c.world.groups) + len(c.world.interfaces) + len(c.world.ports) + c.world.instances["one"]
-	if left != 0 {
-		t.Errorf("things left after deletion: %+v", c.world)
+	c.expectNothingLeft()
+}
+
+func (c *cloud) expectNothingLeft() {
+	c.t.Helper()
+	w := c.world
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.planes)+len(w.controllers)+len(w.groups)+len(w.interfaces)+len(w.ports)+len(w.instances) != 0 {
+		c.t.Errorf("left after deletion: %v %v %v %v %v %v", w.planes, w.controllers, w.groups, w.interfaces, w.ports, w.instances)
+	}
+}
+
+// A process that dies in the middle of any step is followed by one that ends
+// what was begun, on the way up and on the way down.
+func TestResumesAtEveryStep(t *testing.T) {
+	up := []string{
+		"making the service-linked role", "making the group", "making the interface", "publishing the port", "starting the control plane",
+		"applying objects", "syncing bindings", "starting the controllers",
+	}
+	down := []string{
+		"stopping the controllers", "removing compute", "removing instance profiles", "stopping the control plane",
+		"withdrawing the port", "removing the interface",
+	}
+	for _, step := range append(up, down...) {
+		t.Run(step, func(t *testing.T) {
+			c := newCloud(t)
+			c.world.broken, c.world.brokeAt = step, make(chan struct{})
+			restart := func() {
+				<-c.world.brokeAt
+				c.stop()
+				c.start()
+			}
+			if _, err := c.CreateCluster(t.Context(), autoCluster("one")); err != nil {
+				t.Fatal(err)
+			}
+			if slices.Contains(up, step) {
+				restart()
+			}
+			c.expectStatus("one", types.ClusterStatusActive)
+			if _, err := c.DeleteCluster(t.Context(), &eks.DeleteClusterInput{Name: aws.String("one")}); err != nil {
+				t.Fatal(err)
+			}
+			if slices.Contains(down, step) {
+				restart()
+			}
+			c.expectGone("one")
+			c.expectNothingLeft()
+		})
 	}
 }
 

@@ -46,6 +46,20 @@ type world struct {
 	callers     map[string]*access.Caller // by presigned URL
 	failPlane   error                     // what ControlPlane.Ensure answers
 	removedAuto int
+	broken      string // the call that fails, once
+	brokeAt     chan struct{}
+}
+
+// fails says whether the named call fails this time.
+func (w *world) fails(call string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.broken != call {
+		return nil
+	}
+	w.broken = ""
+	close(w.brokeAt)
+	return errors.New(call + " is broken")
 }
 
 func newWorld() *world {
@@ -61,6 +75,9 @@ func newWorld() *world {
 type planes struct{ *world }
 
 func (p planes) Ensure(_ context.Context, spec ControlPlaneSpec, progress func(string)) (ControlPlaneInfo, error) {
+	if err := p.fails("starting the control plane"); err != nil {
+		return ControlPlaneInfo{}, err
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	progress("waiting for the API server")
@@ -72,6 +89,9 @@ func (p planes) Ensure(_ context.Context, spec ControlPlaneSpec, progress func(s
 }
 
 func (p planes) Remove(_ context.Context, name string) error {
+	if err := p.fails("stopping the control plane"); err != nil {
+		return err
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.planes, name)
@@ -81,6 +101,9 @@ func (p planes) Remove(_ context.Context, name string) error {
 type controllers struct{ *world }
 
 func (c controllers) Ensure(_ context.Context, spec ControllersSpec) error {
+	if err := c.fails("starting the controllers"); err != nil {
+		return err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.controllers[spec.Name] = spec
@@ -88,6 +111,9 @@ func (c controllers) Ensure(_ context.Context, spec ControllersSpec) error {
 }
 
 func (c controllers) Remove(_ context.Context, name string) error {
+	if err := c.fails("stopping the controllers"); err != nil {
+		return err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.controllers, name)
@@ -121,6 +147,9 @@ func (w *world) CheckSecurityGroups(_ context.Context, _, _ string, ids []string
 }
 
 func (w *world) EnsureClusterSecurityGroup(_ context.Context, spec SecurityGroupSpec) (string, error) {
+	if err := w.fails("making the group"); err != nil {
+		return "", err
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.groups[spec.Cluster] = spec
@@ -128,6 +157,9 @@ func (w *world) EnsureClusterSecurityGroup(_ context.Context, spec SecurityGroup
 }
 
 func (w *world) EnsureInterface(_ context.Context, spec InterfaceSpec) (Interface, error) {
+	if err := w.fails("making the interface"); err != nil {
+		return Interface{}, err
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.interfaces[spec.Cluster] = spec
@@ -135,6 +167,9 @@ func (w *world) EnsureInterface(_ context.Context, spec InterfaceSpec) (Interfac
 }
 
 func (w *world) PublishPort(_ context.Context, _, _ string, port int) error {
+	if err := w.fails("publishing the port"); err != nil {
+		return err
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.ports[port] = true
@@ -142,6 +177,9 @@ func (w *world) PublishPort(_ context.Context, _, _ string, port int) error {
 }
 
 func (w *world) WithdrawPort(_ context.Context, _, _ string, port int) error {
+	if err := w.fails("withdrawing the port"); err != nil {
+		return err
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.ports, port)
@@ -150,9 +188,13 @@ func (w *world) WithdrawPort(_ context.Context, _, _ string, port int) error {
 
 // RemoveCompute loses one instance at each call.
 func (w *world) RemoveCompute(_ context.Context, _, cluster string) ([]string, error) {
+	if err := w.fails("removing compute"); err != nil {
+		return nil, err
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.instances[cluster] == 0 {
+		delete(w.instances, cluster)
 		return nil, nil
 	}
 	w.instances[cluster]--
@@ -160,6 +202,9 @@ func (w *world) RemoveCompute(_ context.Context, _, cluster string) ([]string, e
 }
 
 func (w *world) RemoveInterface(_ context.Context, _, cluster string) error {
+	if err := w.fails("removing the interface"); err != nil {
+		return err
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.interfaces, cluster)
@@ -195,9 +240,13 @@ func (w *world) PrincipalExists(_ context.Context, arn string) (bool, error) {
 	return arn != "arn:aws:iam::111122223333:role/Missing", nil
 }
 
-func (w *world) EnsureServiceLinkedRole(context.Context) error { return nil }
+func (w *world) EnsureServiceLinkedRole(context.Context) error {
+	return w.fails("making the service-linked role")
+}
 
-func (w *world) RemoveInstanceProfiles(context.Context, string, string) error { return nil }
+func (w *world) RemoveInstanceProfiles(context.Context, string, string) error {
+	return w.fails("removing instance profiles")
+}
 
 func (w *world) VerifyToken(_ context.Context, url, cluster string) (*access.Caller, error) {
 	w.mu.Lock()
@@ -210,6 +259,9 @@ func (w *world) VerifyToken(_ context.Context, url, cluster string) (*access.Cal
 
 // Apply, Values, Watch, Sync and RemoveAutoMode make the world a cluster.
 func (w *world) Apply(_ context.Context, all []*unstructured.Unstructured) error {
+	if err := w.fails("applying objects"); err != nil {
+		return err
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, o := range all {
@@ -233,6 +285,9 @@ func (w *world) Watch(ctx context.Context, _ objects.Subject, _ map[string]bool,
 }
 
 func (w *world) Sync(_ context.Context, want []objects.Binding) error {
+	if err := w.fails("syncing bindings"); err != nil {
+		return err
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.bindings = slices.Clone(want)
