@@ -31,6 +31,25 @@ type Machines interface {
 	Console(ctx context.Context, id string) ([]byte, error)
 }
 
+// Namespaces makes network namespaces for interfaces that belong to no instance.
+type Namespaces interface {
+	// Make returns the file of the namespace with the name, making it where it is missing.
+	Make(name string) (file string, err error)
+	// Remove takes the namespace away; one that is not there is fine.
+	Remove(name string) error
+}
+
+// HomeNamespaces keeps namespaces in the files that path gives for their names.
+type HomeNamespaces func(name string) (file string)
+
+// Make makes the namespace.
+func (path HomeNamespaces) Make(name string) (string, error) {
+	return path(name), vpc.CreateNetNS(path(name))
+}
+
+// Remove takes it away.
+func (path HomeNamespaces) Remove(name string) error { return vpc.DeleteNetNS(path(name)) }
+
 // ErrNoSuchProfile means that IAM has no instance profile of that name or ARN.
 var ErrNoSuchProfile = errors.New("no such instance profile")
 
@@ -58,7 +77,6 @@ type Timing struct {
 	ShuttingDown time.Duration // shutting-down to terminated, at least
 	Stopping     time.Duration // stopping to stopped, at least
 	Volume       time.Duration // creating to available, attaching to attached, detaching to available
-	Attachment   time.Duration // attaching and detaching a network interface
 	NATGateway   time.Duration // pending to available, deleting to deleted
 }
 

@@ -29,6 +29,8 @@ type Options struct {
 	Log      *slog.Logger
 	// HostPorts are ports of the host's loopback that every machine reaches on its own.
 	HostPorts []int
+	// Namespaces holds the network interfaces of control planes; without it, or without Fabric, they have none.
+	Namespaces Namespaces
 	// Workers is how many machines are started or removed at once; 16 when zero.
 	Workers int
 }
@@ -44,6 +46,7 @@ type Service struct {
 	profiles Profiles
 	log      *slog.Logger
 	ports    []int
+	spaces   Namespaces
 	workers  int
 
 	commits   *commits
@@ -51,9 +54,6 @@ type Service struct {
 
 	timingMu sync.RWMutex
 	timing   Timing
-
-	portsMu  sync.Mutex
-	vpcPorts map[string][]int // by VPC, besides ports
 
 	imagesMu sync.Mutex
 	images   map[string]map[string]*types.Image // by region, then id
@@ -67,8 +67,8 @@ type Service struct {
 func New(o Options) (*Service, error) {
 	s := &Service{
 		store: o.Store, account: o.Account, clock: o.Clock, catalog: o.Catalog, fabric: o.Fabric, machines: o.Machines,
-		profiles: o.Profiles, log: o.Log, ports: o.HostPorts, workers: o.Workers, timing: o.Timing,
-		regions: map[string]*region{}, images: map[string]map[string]*types.Image{}, vpcPorts: map[string][]int{},
+		profiles: o.Profiles, log: o.Log, ports: o.HostPorts, spaces: o.Namespaces, workers: o.Workers, timing: o.Timing,
+		regions: map[string]*region{}, images: map[string]map[string]*types.Image{},
 	}
 	if s.clock == nil {
 		s.clock = clock.RealClock{}

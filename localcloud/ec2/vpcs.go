@@ -14,6 +14,8 @@ const settingsKey = "settings"
 type vpcRow struct {
 	types.Vpc
 	DNSSupport, DNSHostnames, UsageMetrics bool
+	// Ports of the host's loopback that machines of the VPC reach on their own, besides those of the service.
+	Ports []int
 }
 
 var vpcKind = register(&kind[vpcRow]{
