@@ -12,7 +12,7 @@ type Hardware struct {
 	EphemeralStorageBytes int64 `json:"ephemeralStorageBytes"`
 }
 
-// vmOverheadPercent is the share of an instance's memory that its kernel does not see, in tenths of a percent.
+// vmOverheadPerMille is the share of an instance's memory that its kernel does not see, in tenths of a percent.
 const vmOverheadPerMille = 75
 
 // HardwareOf returns what a kernel on the instance's type sees: all processors, and the memory less 7.5 percent, in whole
