@@ -56,6 +56,9 @@ func (p *problem) reasons(c *class) []Reason {
 
 // topologyReason names the first rule that allows no domain.
 func (p *problem) topologyReason(c *class) string {
+	if c.follower {
+		return "pod affinity on kubernetes.io/hostname: no node with the pods it must be near has room"
+	}
 	for _, key := range c.keys {
 		table := p.domains[key]
 		for _, g := range c.owns {
@@ -107,8 +110,6 @@ func (p *problem) itemReasons(it *item) []Reason {
 			out = append(out, f.reason)
 		case p.cheapestOffer(pl, f.bits) < 0:
 			out = append(out, Reason{pl.Name, ReasonLimits, p.limitReason(pl)})
-		case it.class.follower:
-			out = append(out, Reason{pl.Name, ReasonTopology, "pod affinity on kubernetes.io/hostname: no node with the pods it must be near has room"})
 		default:
 			out = append(out, Reason{pl.Name, ReasonLimits, p.limitReason(pl)})
 		}

@@ -2,6 +2,7 @@ package solver
 
 import (
 	"math"
+	"slices"
 	"sort"
 )
 
@@ -33,26 +34,44 @@ type params struct {
 	skew     float64 // shifts the duals towards cpu (below 0) or memory (above 0)
 }
 
+// fill packs all items by one method.
 func (k *packer) fill(pr params) packing {
-	f := &filler{k: k, params: pr, lim: k.pl.limits.clone(), held: append([]int(nil), k.p.reservations...), used: make([]int, len(k.items))}
-	f.room = make(vector, len(k.p.res.names))
+	f := k.newFiller()
+	left := make([]int, len(k.items))
 	for i := range k.items {
-		f.left = append(f.left, k.items[i].count)
-		f.total += k.items[i].count
-		f.order = append(f.order, i)
+		left[i] = k.items[i].count
 	}
-	value := func(i int) float64 {
-		v := k.items[i].value
-		if pr.skew != 0 {
-			v *= math.Pow(k.items[i].float[dimMemory]/max(1, k.items[i].float[dimCPU])/max(1e-9, k.demand[dimMemory]/max(1, k.demand[dimCPU])), pr.skew)
-		}
-		return v
-	}
+	return f.run(pr, left, k.order(pr.skew), k.pl.limits.clone(), slices.Clone(k.p.reservations))
+}
+
+// newFiller makes a filler that can run many times.
+func (k *packer) newFiller() *filler {
+	return &filler{k: k, used: make([]int, len(k.items)), room: make(vector, len(k.p.res.names))}
+}
+
+// order lists the items by value, shifted by a power of their memory per cpu.
+func (k *packer) order(skew float64) []int {
 	values := make([]float64, len(k.items))
+	out := make([]int, len(k.items))
+	usual := k.demand[dimMemory] / max(1, k.demand[dimCPU])
 	for i := range values {
-		values[i] = value(i)
+		out[i] = i
+		values[i] = k.items[i].value
+		if skew != 0 && usual > 0 {
+			own := k.items[i].float[dimMemory] / max(1, k.items[i].float[dimCPU])
+			values[i] *= math.Pow(max(1e-6, own/usual), skew)
+		}
 	}
-	sort.SliceStable(f.order, func(a, b int) bool { return values[f.order[a]] > values[f.order[b]] })
+	sort.SliceStable(out, func(a, b int) bool { return values[out[a]] > values[out[b]] })
+	return out
+}
+
+// run packs what left says of the items in the order, which it uses up.
+func (f *filler) run(pr params, left, order []int, lim limits, held []int) packing {
+	f.params, f.left, f.order, f.lim, f.held, f.total = pr, left, order, lim, held, 0
+	for _, i := range order {
+		f.total += left[i]
+	}
 	out := packing{method: pr.name}
 	for f.total > 0 {
 		f.compact()
@@ -63,7 +82,7 @@ func (k *packer) fill(pr params) packing {
 		out.bins = append(out.bins, b)
 	}
 	out.left = f.total
-	k.finish(&out, &f.lim)
+	f.k.finish(&out)
 	return out
 }
 

@@ -7,46 +7,40 @@ import (
 
 // packFollowers places the pods with hard affinity by hostname: next to a pod
 // they follow, on a node that may grow for them, or, being the first of a kind
-// that follows itself, on a node of their own.
-func (p *problem) packFollowers(nodes []*newNode) []*newNode {
+// that follows itself, on a node of their own. It goes pod by pod because each
+// may open the way for the next.
+func (p *problem) packFollowers(nodes []*newNode) ([]*newNode, bool) {
+	any := false
 	for progress := true; progress; {
 		progress = false
-		for _, it := range p.items {
-			if !it.class.follower {
-				continue
-			}
-			for it.count > 0 {
-				n := p.follow(it, nodes)
-				if n == nil {
-					if n = p.openFor(it, nodes); n == nil {
+		for _, c := range p.classes {
+			for c.follower && c.left() > 0 {
+				if !p.follow(c, nodes) {
+					n := p.openFor(c, nodes)
+					if n == nil {
 						break
 					}
 					nodes = append(nodes, n)
 				}
-				progress = true
+				progress, any = true, true
 			}
 		}
 	}
-	return nodes
+	return nodes, any
 }
 
-// follow puts one pod of an item on one of the nodes.
-func (p *problem) follow(it *item, nodes []*newNode) *newNode {
+// follow puts the next pod of a class on one of the nodes.
+func (p *problem) follow(c *class, nodes []*newNode) bool {
 	for _, n := range nodes {
-		if p.join(it, n) {
-			return n
+		if p.near(c, n) && c.perNodeRoom(n.tally, n.ports, 1) > 0 && p.join(c, n, nil, 0) {
+			return true
 		}
 	}
-	return nil
+	return false
 }
 
-// join puts one pod on a node where all it follows is there and room can be had.
-func (p *problem) join(it *item, n *newNode) bool {
-	c := it.class
-	f := p.feasibleIn(it, n.pool)
-	if !f.ok() {
-		return false
-	}
+// near tells whether a node has a pod of each kind that the class must be near.
+func (p *problem) near(c *class, n *newNode) bool {
 	for _, g := range c.owns {
 		if g.hostname && g.kind == affinity && !g.soft {
 			if selected, _ := n.tally.get(g.id); selected == 0 {
@@ -54,7 +48,33 @@ func (p *problem) join(it *item, n *newNode) bool {
 			}
 		}
 	}
-	if c.perNodeRoom(n.tally, n.ports, 1) == 0 {
+	return true
+}
+
+// join puts a pod on a node in a domain for each key from the one at depth on,
+// where rules allow it and room can be had.
+func (p *problem) join(c *class, n *newNode, pins []int, depth int) bool {
+	if depth == len(c.keys) {
+		return p.grow(c, n, pins)
+	}
+	key := c.keys[depth]
+	set, pinned := n.pins.get(key)
+	for d, name := range p.domains[key].names {
+		if pinned && !set.has(name) || !p.allowsAll(c, key, d) {
+			continue
+		}
+		if p.join(c, n, append(slices.Clone(pins), d), depth+1) {
+			return true
+		}
+	}
+	return false
+}
+
+// grow takes the pod if some offering of the node suits it too.
+func (p *problem) grow(c *class, n *newNode, pins []int) bool {
+	it := p.itemOf(c, pins)
+	f := p.feasibleIn(it, n.pool)
+	if !f.ok() {
 		return false
 	}
 	rest := p.rest.merge(n.rest, f.rest)
@@ -74,24 +94,23 @@ func (p *problem) join(it *item, n *newNode) bool {
 	return true
 }
 
-// reprice chooses the cheapest offering again after a node has grown.
+// reprice chooses another offering where the node's is not enough any more.
 func (p *problem) reprice(n *newNode, bits bitset) bool {
-	if bits.has(n.offer) {
-		return true
-	}
 	if _, _, ok := p.keepsMinValues(n.pool, bits); !ok && !p.s.Options.RelaxMinValues {
 		return false
 	}
-	old := n.offer
-	p.giveBack(n)
-	if o := p.cheapestOffer(n.pool, bits); o >= 0 {
-		n.offer = o
-		p.buy(n)
+	if bits.has(n.offer) {
 		return true
 	}
-	n.offer = old
+	p.giveBack(n)
+	o := p.cheapestOffer(n.pool, bits)
+	if o < 0 {
+		p.buy(n)
+		return false
+	}
+	n.offer = o
 	p.buy(n)
-	return false
+	return true
 }
 
 func (p *problem) giveBack(n *newNode) {
@@ -116,8 +135,7 @@ func (p *problem) cheapestOffer(pl *pool, bits bitset) int {
 }
 
 // openFor opens a node for the first pod of a kind that follows itself.
-func (p *problem) openFor(it *item, nodes []*newNode) *newNode {
-	c := it.class
+func (p *problem) openFor(c *class, nodes []*newNode) *newNode {
 	for _, g := range c.owns {
 		if !g.hostname || g.kind != affinity || g.soft {
 			continue
@@ -126,6 +144,11 @@ func (p *problem) openFor(it *item, nodes []*newNode) *newNode {
 			return nil
 		}
 	}
+	pins, ok := p.choose(c, nil, 0)
+	if !ok {
+		return nil
+	}
+	it := p.itemOf(c, pins)
 	for _, soft := range []bool{false, true} {
 		for _, pl := range p.pools {
 			f := p.feasibleIn(it, pl)
@@ -155,13 +178,14 @@ func (p *problem) runsSomewhere(g *group, nodes []*newNode) bool {
 	})
 }
 
-// take moves one pod of an item to a node.
+// take moves the next pod of an item's class to a node.
 func (p *problem) take(it *item, n *newNode) {
-	n.pods = append(n.pods, it.pods[0])
-	it.pods = it.pods[1:]
-	it.count--
-	it.class.note(&n.tally, 1)
-	n.ports = append(n.ports, it.class.ports...)
+	c := it.class
+	n.pods = append(n.pods, c.pods[c.next])
+	c.next++
+	p.record(c, it, 1)
+	c.note(&n.tally, 1)
+	n.ports = append(n.ports, c.ports...)
 	for _, pin := range it.pins {
 		n.pins = n.pins.add(pin.key, pin.set)
 	}

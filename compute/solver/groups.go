@@ -58,7 +58,7 @@ func (n *nodeFilter) counts(taints []corev1.Taint, node conditions) bool {
 		return true
 	}
 	if n.taints {
-		if _, ok := tolerates(n.tolerations, taints, true); !ok {
+		if _, ok := tolerates(n.tolerations, taints, false); !ok {
 			return false
 		}
 	}

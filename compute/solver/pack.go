@@ -46,6 +46,8 @@ type packer struct {
 	duals  []float64
 	bound  float64
 	rank   []int // candidates by price for their worth under the duals
+
+	byPrice []int // candidates by price
 }
 
 // packItem is an item in a pool. Dimensions of value are the resources, then
@@ -70,6 +72,11 @@ func newPacker(p *problem, pl *pool, items []*item) *packer {
 		k.items = append(k.items, packItem{it: it, class: it.class, vec: it.class.vec, count: it.count, bits: f.bits, label: p.labelBits[f.labels], rest: f.rest})
 	}
 	k.candidates()
+	k.byPrice = make([]int, len(k.cands))
+	for c := range k.byPrice {
+		k.byPrice[c] = c
+	}
+	sort.SliceStable(k.byPrice, func(i, j int) bool { return k.cands[k.byPrice[i]].price < k.cands[k.byPrice[j]].price })
 	k.dimensions()
 	k.value()
 	return k
@@ -256,33 +263,29 @@ func dot(a, b []float64) float64 {
 }
 
 // finish prices the bins by the cheapest offering that suits what is on each.
-func (k *packer) finish(out *packing, lim *limits) {
+func (k *packer) finish(out *packing) {
 	out.price = 0
 	for i := range out.bins {
 		b := &out.bins[i]
-		cand := &k.cands[b.cand]
-		b.price = cand.price
-		if k.p.off.list[cand.off].reservation < 0 {
-			if o := k.cheapest(b); o >= 0 {
-				b.price = k.p.off.list[o].o.Price
-			}
+		if k.p.off.list[k.cands[b.cand].off].reservation < 0 {
+			b.cand = k.cheapest(b)
 		}
+		b.price = k.cands[b.cand].price
 		out.price += b.price * float64(b.copies)
 	}
 }
 
-// cheapest finds the cheapest offering, not a reserved one, that suits a bin.
+// cheapest finds the cheapest candidate, not a reserved one, that suits a bin.
 func (k *packer) cheapest(b *bin) int {
-	best, at := math.Inf(1), -1
 	target := k.p.off.list[k.cands[b.cand].off].typ
-	k.suits(b).each(func(i int) bool {
-		o := &k.p.off.list[i]
-		if o.reservation < 0 && o.o.Price < best && k.pl.limits.within(o.typ, target) {
-			best, at = o.o.Price, i
+	suits := k.suits(b)
+	for _, c := range k.byPrice {
+		o := &k.p.off.list[k.cands[c].off]
+		if suits.has(k.cands[c].off) && o.reservation < 0 && k.pl.limits.within(o.typ, target) {
+			return c
 		}
-		return true
-	})
-	return at
+	}
+	return b.cand
 }
 
 // suits is the set of offerings that suit everything on a bin.

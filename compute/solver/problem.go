@@ -12,7 +12,7 @@ type problem struct {
 	res     *resourceTable
 	off     *offerings
 	groups  *groupTable
-	pools   []*pool // heaviest first, then by name
+	pools   []*pool // heaviest first, equal ones by name backwards
 	nodes   []*nodeState
 	classes []*class
 	domains map[string]*domainTable
@@ -37,8 +37,11 @@ func compile(s *Snapshot) *problem {
 	p := &problem{s: s, res: newResourceTable(), groups: newGroupTable(s), domains: map[string]*domainTable{}, labelSets: map[string]int{}, method: map[string]string{}}
 	p.off = newOfferings(s.Pools)
 	p.wellKnown = func(key string) bool {
+		if s.WellKnown != nil {
+			return s.WellKnown[key]
+		}
 		_, known := p.off.keys[key]
-		return known || s.WellKnown[key]
+		return known
 	}
 	owned := make([][]int, len(s.Pods))
 	for i := range s.Pods {
@@ -54,7 +57,7 @@ func compile(s *Snapshot) *problem {
 		if a.Weight != b.Weight {
 			return a.Weight > b.Weight
 		}
-		return a.Name < b.Name
+		return a.Name > b.Name // as Karpenter orders equal weights
 	})
 	p.compileNodes()
 	p.classify(owned)
@@ -224,7 +227,7 @@ func (p *problem) poolDomains(pl *pool, key string) []string {
 func (p *problem) knowDomains(g *group, t *domainTable) {
 	for _, pl := range p.pools {
 		if g.filter != nil && g.filter.taints {
-			if _, ok := tolerates(g.filter.tolerations, pl.Taints, true); !ok {
+			if _, ok := tolerates(g.filter.tolerations, pl.Taints, false); !ok {
 				continue
 			}
 		}

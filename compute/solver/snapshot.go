@@ -18,7 +18,7 @@ type Snapshot struct {
 	// Namespaces maps each namespace to its labels, for namespace selectors.
 	Namespaces map[string]map[string]string
 	// WellKnown are the label keys that a pod may require although its pool does
-	// not define them. Keys of instance types and offerings count without being listed.
+	// not define them; nil stands for the keys of instance types and offerings.
 	WellKnown map[string]bool
 
 	Options Options

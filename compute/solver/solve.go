@@ -7,8 +7,12 @@ import (
 // Solve decides where the pods of a snapshot go.
 func Solve(s Snapshot) Plan {
 	p := compile(&s)
-	p.place()
-	nodes := p.packAll()
+	var nodes []*newNode
+	for again := true; again; {
+		p.place()
+		nodes = append(nodes, p.packAll()...)
+		nodes, again = p.packFollowers(nodes)
+	}
 	return p.plan(nodes)
 }
 
@@ -24,7 +28,7 @@ func (p *problem) place() {
 			if p.placeOnNodes(c) {
 				progress = true
 			}
-			if c.left() > 0 && p.assign(c) {
+			if c.left() > 0 && !c.follower && p.assign(c) {
 				progress = true
 			}
 		}
@@ -39,7 +43,7 @@ func (p *problem) packAll() []*newNode {
 		for _, pl := range p.pools {
 			var items []*item
 			for _, it := range p.items {
-				if it.count == 0 || it.class.follower {
+				if it.count == 0 {
 					continue
 				}
 				if f := p.feasibleIn(it, pl); f.ok() && f.soft == soft {
@@ -51,7 +55,7 @@ func (p *problem) packAll() []*newNode {
 			}
 		}
 	}
-	return p.packFollowers(nodes)
+	return nodes
 }
 
 // packPool packs items of one pool by all methods and keeps the cheapest.
@@ -97,7 +101,7 @@ func (k *packer) search() packing {
 			best = got
 		}
 	}
-	return best
+	return k.improve(best)
 }
 
 // portfolio lists the methods worth their time for the size of the problem.
@@ -138,11 +142,6 @@ func (k *packer) realise(best *packing) []*newNode {
 		b := &best.bins[i]
 		suits := k.suits(b)
 		offer := k.cands[b.cand].off
-		if k.p.off.list[offer].reservation < 0 {
-			if o := k.cheapest(b); o >= 0 {
-				offer = o
-			}
-		}
 		rest := k.pl.base
 		for _, l := range b.load {
 			rest = k.p.rest.merge(rest, k.items[l.item].rest)

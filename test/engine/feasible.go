@@ -1,0 +1,276 @@
+package engine
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	v1 "sigs.k8s.io/karpenter/pkg/apis/v1"
+	"sigs.k8s.io/karpenter/pkg/cloudprovider"
+	"sigs.k8s.io/karpenter/pkg/controllers/provisioning/scheduling"
+	requirements "sigs.k8s.io/karpenter/pkg/scheduling"
+	"sigs.k8s.io/karpenter/pkg/utils/resources"
+
+	"github.com/automode-dev/automode/compute/solver"
+)
+
+var one = resource.NewQuantity(1, resource.DecimalSI)
+
+// Check asks Karpenter's own rules whether every placement of a plan is
+// allowed: the planned nodes are made real nodes, and each pod is put where the
+// plan says, in any order that works. Soft constraints do not count.
+func (c *Case) Check(plan solver.Plan) error {
+	var nodes []*corev1.Node
+	target := map[string]string{} // pod -> node
+	for i := range plan.Claims {
+		n, err := c.nodeFor(&plan.Claims[i], i)
+		if err != nil {
+			return err
+		}
+		nodes = append(nodes, n)
+		for _, p := range plan.Claims[i].Pods {
+			target[p.Namespace+"/"+p.Name] = n.Name
+		}
+	}
+	for _, pl := range plan.Placements {
+		for _, p := range pl.Pods {
+			target[p.Namespace+"/"+p.Name] = pl.Node
+		}
+	}
+	if got, want := len(target)+len(plan.Unplaced), len(c.Pods); got != want {
+		return fmt.Errorf("the plan speaks of %d pods, the case has %d", got, want)
+	}
+	hard := *c
+	hard.Pods = nil
+	for _, p := range c.Pods {
+		hard.Pods = append(hard.Pods, withoutSoft(p))
+	}
+	w, err := hard.newWorld(nodes, scheduling.IgnorePreferences)
+	if err != nil {
+		return err
+	}
+	hard.register(w)
+	existing := map[string]*scheduling.ExistingNode{}
+	for _, n := range w.nodes {
+		existing[n.Name()] = scheduling.NewExistingNode(n, w.topology, n.Taints(), c.daemonsOn(n.Node), nil, false)
+	}
+	if err := c.checkLimits(plan); err != nil {
+		return err
+	}
+	return w.place(target, existing)
+}
+
+// register tells Karpenter's topology of domains that only nodes have. It knows
+// them by itself except for the rules by which pods keep others away.
+func (c *Case) register(w *world) {
+	spread := map[string]bool{}
+	for _, p := range c.Pods {
+		for _, s := range p.Spec.TopologySpreadConstraints {
+			spread[s.TopologyKey] = true
+		}
+	}
+	for _, n := range w.nodes {
+		for _, key := range []string{corev1.LabelTopologyZone, v1.CapacityTypeLabelKey} {
+			if domain, ok := n.Labels()[key]; ok && !spread[key] {
+				w.topology.Register(key, domain)
+			}
+		}
+	}
+}
+
+// place puts all pods where they belong, again and again until nothing moves.
+func (w *world) place(target map[string]string, existing map[string]*scheduling.ExistingNode) error {
+	left := slices.Clone(w.pods)
+	// Pods that nothing holds back must not come first: they can make a spread
+	// uneven that would allow both the other way round.
+	slices.SortStableFunc(left, func(a, b *corev1.Pod) int {
+		return len(b.Spec.TopologySpreadConstraints) - len(a.Spec.TopologySpreadConstraints)
+	})
+	for len(left) > 0 {
+		var refused []*corev1.Pod
+		var why error
+		for _, p := range left {
+			name, ok := target[p.Namespace+"/"+p.Name]
+			if !ok {
+				continue
+			}
+			if err := w.put(p, existing[name]); err != nil {
+				refused = append(refused, p)
+				why = fmt.Errorf("pod %s on node %s: %w", p.Name, name, err)
+			}
+		}
+		if len(refused) == len(left) {
+			return fmt.Errorf("%d pods are not allowed where the plan puts them, the last: %w", len(refused), why)
+		}
+		left = refused
+	}
+	return nil
+}
+
+// put tries the alternatives of the pod's node affinity in turn.
+func (w *world) put(p *corev1.Pod, n *scheduling.ExistingNode) (err error) {
+	for _, alternative := range alternatives(p) {
+		if e := w.topology.Update(w.ctx, p); e != nil {
+			return e
+		}
+		reqs := requirements.NewStrictPodRequirements(alternative)
+		data := &scheduling.PodData{Requests: resources.RequestsForPods(p), Requirements: reqs, StrictRequirements: reqs}
+		var updated requirements.Requirements
+		if updated, _, err = n.CanAdd(w.ctx, p, data, nil, nil); err == nil {
+			n.Add(w.ctx, p, data, updated, nil, nil)
+			return nil
+		}
+	}
+	return err
+}
+
+// alternatives are copies of a pod with one term of its node affinity each.
+func alternatives(p *corev1.Pod) []*corev1.Pod {
+	a := p.Spec.Affinity
+	if a == nil || a.NodeAffinity == nil || a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution == nil {
+		return []*corev1.Pod{p}
+	}
+	var out []*corev1.Pod
+	for _, term := range a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms {
+		q := p.DeepCopy()
+		q.Spec.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms = []corev1.NodeSelectorTerm{term}
+		out = append(out, q)
+	}
+	return out
+}
+
+func withoutSoft(p *corev1.Pod) *corev1.Pod {
+	p = p.DeepCopy()
+	if a := p.Spec.Affinity; a != nil {
+		if a.NodeAffinity != nil {
+			a.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution = nil
+		}
+		if a.PodAffinity != nil {
+			a.PodAffinity.PreferredDuringSchedulingIgnoredDuringExecution = nil
+		}
+		if a.PodAntiAffinity != nil {
+			a.PodAntiAffinity.PreferredDuringSchedulingIgnoredDuringExecution = nil
+		}
+	}
+	var spreads []corev1.TopologySpreadConstraint
+	for _, s := range p.Spec.TopologySpreadConstraints {
+		if s.WhenUnsatisfiable == corev1.DoNotSchedule {
+			spreads = append(spreads, s)
+		}
+	}
+	p.Spec.TopologySpreadConstraints = spreads
+	p.Spec.Tolerations = append(p.Spec.Tolerations, corev1.Toleration{Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectPreferNoSchedule})
+	return p
+}
+
+// nodeFor makes the node that a claim's cheapest choice would become.
+func (c *Case) nodeFor(claim *solver.Claim, i int) (*corev1.Node, error) {
+	pool := c.pool(claim.Pool)
+	t, o := c.offering(claim)
+	if pool == nil || o == nil {
+		return nil, fmt.Errorf("claim %d: no pool %q or no offering %+v", i, claim.Pool, claim.Cheapest)
+	}
+	name := fmt.Sprintf("planned-%d", i)
+	labels := labelsOf(t, o)
+	maps.Copy(labels, pool.Spec.Template.Labels)
+	for _, r := range claim.Requirements {
+		settle(labels, r.Key, r.Operator, r.Values)
+	}
+	for _, r := range pool.Spec.Template.Spec.Requirements {
+		settle(labels, r.Key, r.Operator, r.Values)
+	}
+	maps.Copy(labels, map[string]string{corev1.LabelHostname: name, v1.NodePoolLabelKey: pool.Name, v1.NodeRegisteredLabelKey: "true", v1.NodeInitializedLabelKey: "true"})
+	if requirements.NewLabelRequirements(labels).Compatible(requirements.NewNodeSelectorRequirementsWithMinValues(pool.Spec.Template.Spec.Requirements...)) != nil {
+		return nil, fmt.Errorf("claim %d: %s does not meet the requirements of pool %s", i, claim.Cheapest.Type, pool.Name)
+	}
+	n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}, Spec: corev1.NodeSpec{ProviderID: "test:///" + name, Taints: pool.Spec.Template.Spec.Taints}}
+	n.Status.Allocatable, n.Status.Capacity = t.Allocatable(), t.Capacity
+	return n, nil
+}
+
+// settle gives a label that is still open a value that a requirement allows.
+func settle(labels map[string]string, key string, op corev1.NodeSelectorOperator, values []string) {
+	if _, ok := labels[key]; ok {
+		return
+	}
+	switch op {
+	case corev1.NodeSelectorOpIn, solver.OpGte, solver.OpLte:
+		labels[key] = values[0]
+	case corev1.NodeSelectorOpExists, corev1.NodeSelectorOpNotIn:
+		labels[key] = "1"
+	}
+}
+
+func (c *Case) pool(name string) *v1.NodePool {
+	for _, p := range c.Pools {
+		if p.Name == name {
+			return p
+		}
+	}
+	return nil
+}
+
+func (c *Case) offering(claim *solver.Claim) (*cloudprovider.InstanceType, *cloudprovider.Offering) {
+	for _, t := range c.Types {
+		if t.Name != claim.Cheapest.Type {
+			continue
+		}
+		for _, o := range t.Offerings {
+			if o.Available && o.Zone() == claim.Cheapest.Zone && o.CapacityType() == claim.Cheapest.CapacityType && o.Price == claim.Cheapest.Price {
+				return t, o
+			}
+		}
+	}
+	return nil, nil
+}
+
+// daemonsOn is what DaemonSets ask of a node, as Karpenter counts it.
+func (c *Case) daemonsOn(n *corev1.Node) corev1.ResourceList {
+	var pods []*corev1.Pod
+	for _, d := range c.DaemonSets {
+		if requirements.Taints(n.Spec.Taints).ToleratesPod(d) == nil &&
+			requirements.NewLabelRequirements(n.Labels).Compatible(requirements.NewStrictPodRequirements(d)) == nil {
+			pods = append(pods, d)
+		}
+	}
+	return resources.RequestsForPods(pods...)
+}
+
+// checkLimits tells whether the claims, each as the largest of its types, stay
+// within the limits of their pools.
+func (c *Case) checkLimits(plan solver.Plan) error {
+	for _, p := range c.Pools {
+		used := corev1.ResourceList{}
+		if !slices.ContainsFunc(plan.Claims, func(claim solver.Claim) bool { return claim.Pool == p.Name }) {
+			continue
+		}
+		for _, n := range c.Nodes {
+			if n.Labels[v1.NodePoolLabelKey] == p.Name {
+				used = resources.Merge(used, n.Status.Capacity, corev1.ResourceList{resources.Node: *one})
+			}
+		}
+		for i := range plan.Claims {
+			if plan.Claims[i].Pool != p.Name {
+				continue
+			}
+			var sizes []corev1.ResourceList
+			for _, t := range c.Types {
+				for _, name := range plan.Claims[i].Types {
+					if t.Name == name {
+						sizes = append(sizes, t.Capacity)
+					}
+				}
+			}
+			used = resources.Merge(used, resources.MaxResources(sizes...), corev1.ResourceList{resources.Node: *one})
+		}
+		for name, limit := range p.Spec.Limits {
+			if u := used[name]; u.Cmp(limit) > 0 {
+				return fmt.Errorf("pool %s: %s of %s is used, the limit is %s", p.Name, u.String(), name, limit.String())
+			}
+		}
+	}
+	return nil
+}

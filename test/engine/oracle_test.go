@@ -1,0 +1,103 @@
+package engine
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/karpenter/pkg/operator/logging"
+	"sigs.k8s.io/yaml"
+
+	"github.com/automode-dev/automode/compute/solver"
+)
+
+var (
+	cases = flag.Int("cases", 300, "number of generated cases")
+	seed  = flag.Uint64("seed", 0, "first seed")
+)
+
+func TestMain(m *testing.M) {
+	log.SetLogger(logging.NopLogger)
+	flag.Parse()
+	os.Exit(m.Run())
+}
+
+// Every pod that the solver places is where Karpenter's rules allow it.
+func TestPlacementsAreAllowed(t *testing.T) {
+	failures := 0
+	for i := range *cases {
+		c := Generate(*seed + uint64(i))
+		fails := func(c *Case) bool { return c.Check(solver.Solve(c.Snapshot())) != nil }
+		if fails(c) {
+			failures++
+			c = Shrink(c, fails)
+			t.Errorf("%s: %v\n%s", c.Name, c.Check(solver.Solve(c.Snapshot())), c)
+			if failures == 5 {
+				t.Fatal("too many failures")
+			}
+		}
+	}
+}
+
+// The solver leaves out no more pods than Karpenter does.
+func TestNoPodIsLeftOutThatKarpenterPlaces(t *testing.T) {
+	failures := 0
+	for i := range *cases {
+		c := Generate(*seed + uint64(i))
+		fails := func(c *Case) bool {
+			k, err := c.Karpenter()
+			return err == nil && len(solver.Solve(c.Snapshot()).Unplaced) > k.Unplaced
+		}
+		if fails(c) {
+			failures++
+			c = Shrink(c, fails)
+			plan := solver.Solve(c.Snapshot())
+			k, _ := c.Karpenter()
+			t.Errorf("%s: the solver leaves out %d, Karpenter %d: %s %+v\n%s", c.Name, len(plan.Unplaced), k.Unplaced, plan.Unplaced[0].Pod.Name, plan.Unplaced[0].Reasons, c)
+			if failures == 5 {
+				t.Fatal("too many failures")
+			}
+		}
+	}
+}
+
+// String writes a case for people: what was shrunk to.
+func (c *Case) String() string {
+	var b strings.Builder
+	for _, p := range c.Pools {
+		fmt.Fprintf(&b, "pool %s %s", p.Name, text(p.Spec))
+	}
+	for _, n := range c.Nodes {
+		fmt.Fprintf(&b, "node %s %v %v\n", n.Name, n.Labels, n.Spec.Taints)
+	}
+	for _, p := range c.Bound {
+		fmt.Fprintf(&b, "bound %s on %s %v %s", p.Name, p.Spec.NodeName, p.Labels, text(p.Spec.Affinity))
+	}
+	for _, p := range c.Pods {
+		fmt.Fprintf(&b, "pod %s/%s %v %s", p.Namespace, p.Name, p.Labels, text(p.Spec))
+	}
+	for _, p := range c.DaemonSets {
+		fmt.Fprintf(&b, "daemon %s %s", p.Name, text(p.Spec))
+	}
+	for _, ty := range c.Types {
+		fmt.Fprintf(&b, "type %s", ty.Name)
+		for _, o := range ty.Offerings {
+			if o.Available {
+				fmt.Fprintf(&b, " %s/%s", o.Zone(), o.CapacityType())
+			}
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+func text(v any) string {
+	out, err := yaml.Marshal(v)
+	if err != nil {
+		return err.Error()
+	}
+	return "\n" + string(out)
+}
