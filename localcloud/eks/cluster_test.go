@@ -187,3 +187,26 @@ func TestListClustersPages(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// What is wrong with an active cluster shows in its health and goes away.
+func TestHealth(t *testing.T) {
+	c := newCloud(t)
+	c.expectCreated(autoCluster("one"))
+	health := func() string {
+		cluster := c.expectStatus("one", types.ClusterStatusActive)
+		if len(cluster.Health.Issues) == 0 {
+			return "well"
+		}
+		return aws.ToString(cluster.Health.Issues[0].Message)
+	}
+	setFailure := func(err error) {
+		c.world.mu.Lock()
+		c.world.failPlane = err
+		c.world.mu.Unlock()
+		c.svc.wake("us-east-1", "one")
+	}
+	setFailure(errors.New("etcd: disk full"))
+	await(t, "an issue", 5*time.Second, func() bool { return health() == "starting the control plane: etcd: disk full" })
+	setFailure(nil)
+	await(t, "a well cluster", 5*time.Second, func() bool { return health() == "well" })
+}

@@ -240,3 +240,34 @@ func TestObjectsParse(t *testing.T) {
 		t.Error("access policies without a role:", strings.TrimSpace(diff))
 	}
 }
+
+// TestRealUpgrade upgrades a control plane by one minor version; what is in
+// the cluster stays.
+func TestRealUpgrade(t *testing.T) {
+	if _, err := os.Stat("../../bin/kubernetes-1.34/kubernetes"); err != nil {
+		t.Skip("Kubernetes 1.34 is not built; run hack/build-kubernetes.sh 1.34")
+	}
+	c := newRealCloud(t, func(o *Options, _ *localcloud.Server) { o.Versions = append(o.Versions, Version{"1.34", "1.34.4"}) })
+	ctx := t.Context()
+	if _, err := c.CreateCluster(ctx, autoCluster("real", func(in *eks.CreateClusterInput) { in.Version = aws.String("1.34") })); err != nil {
+		t.Fatal(err)
+	}
+	creator := c.login(c.awaitReal(), access.Root(testAccount))
+	if _, err := creator.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "kept"}}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.UpdateClusterVersion(ctx, &eks.UpdateClusterVersionInput{Name: aws.String("real"), Version: aws.String("1.35")}); err != nil {
+		t.Fatal(err)
+	}
+	if got := *c.awaitReal().Version; got != "1.35" {
+		t.Errorf("version %s", got)
+	}
+	version, err := creator.Discovery().ServerVersion()
+	if err != nil || version.Minor != "35" {
+		t.Errorf("the API server says %v, %v", version, err)
+	}
+	if _, err := creator.CoreV1().Namespaces().Get(ctx, "kept", metav1.GetOptions{}); err != nil {
+		t.Error(err)
+	}
+	c.deleteReal()
+}

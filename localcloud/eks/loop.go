@@ -149,17 +149,21 @@ func (l *loop) pass(ctx context.Context) (gone bool, err error) {
 			return false, err
 		}
 		return l.leave(), nil
-	case types.ClusterStatusCreating, types.ClusterStatusUpdating:
-		ctx, cancel = context.WithDeadline(ctx, w.deadline)
-		defer cancel()
 	}
+	ctx, cancel = context.WithTimeout(ctx, max(0, w.deadline.Sub(l.s.o.Clock.Now())))
+	defer cancel()
 	return false, w.settle(w.do(ctx, converge))
 }
 
-// deadline is when what is unfinished becomes a failure. A new process gives
-// it the whole time once more.
+// deadline is when what is unfinished becomes a failure, or what merely looks
+// after a cluster has to start over. A new process gives an old creation or
+// update the whole time once more.
 func (l *loop) deadline(r *record) time.Time {
-	if again := l.started.Add(l.s.o.Timeout); again.After(r.Deadline) {
+	from := l.started
+	if r.Cluster.Status == types.ClusterStatusActive {
+		from = l.s.o.Clock.Now()
+	}
+	if again := from.Add(l.s.o.Timeout); again.After(r.Deadline) {
 		return again
 	}
 	return r.Deadline

@@ -23,8 +23,31 @@ func (w *work) settle(err error) error {
 		return w.settleCreation(err)
 	case types.ClusterStatusUpdating:
 		return w.settleUpdate(err)
+	case types.ClusterStatusActive:
+		return errors.Join(err, w.noteHealth(err))
 	}
 	return err
+}
+
+// noteHealth shows in DescribeCluster what keeps an active cluster from being
+// as it shall be.
+func (w *work) noteHealth(err error) error {
+	if errors.Is(err, context.Canceled) || isNotYet(err) {
+		return nil
+	}
+	issues := []types.ClusterIssue{}
+	if err != nil {
+		issues = append(issues, types.ClusterIssue{
+			Code: types.ClusterIssueCodeInternalFailure, Message: aws.String(err.Error()), ResourceIds: []string{w.r.name()},
+		})
+	}
+	if h := w.r.Cluster.Health; h != nil && compact(h.Issues) == compact(issues) {
+		return nil
+	}
+	return w.change(types.ClusterStatusActive, func(_ *store.Tx, r *record) error {
+		r.Cluster.Health = &types.ClusterHealth{Issues: issues}
+		return nil
+	})
 }
 
 func (w *work) settleCreation(err error) error {

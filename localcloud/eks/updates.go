@@ -58,7 +58,7 @@ func (s *Service) beginUpdate(region, name string, plan func(*types.Cluster) (*c
 	if err != nil {
 		return nil, err
 	}
-	s.wake(region, name)
+	s.interrupt(region, name)
 	return &u.Update, nil
 }
 
