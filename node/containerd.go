@@ -11,18 +11,25 @@ const SandboxImage = "localhost/automode/pause:1"
 // upstreamSandboxImage is used where no local registry is near.
 const upstreamSandboxImage = "registry.k8s.io/pause:3.10.1"
 
+// extraContainerdConfig holds what the node configuration adds; containerd lays it over its own.
+const extraContainerdConfig = "containerd/extra.toml"
+
 // containerdSocket is where kubelet finds the runtime.
 const containerdSocket = "/run/containerd/containerd.sock"
 
-// containerdConfig renders containerd's configuration (version 3). systemdCgroup says who manages control groups;
-// restrictOOM keeps runc from lowering an OOM score where the node may not.
-func containerdConfig(o Options, restrictOOM bool) string {
+// containerdConfig renders containerd's configuration (version 3). restrictOOM keeps runc from lowering an OOM score where the node may not.
+func containerdConfig(o Options, f Facts, restrictOOM bool) string {
 	sandbox := upstreamSandboxImage
 	if o.Mirror != "" {
 		sandbox = SandboxImage
 	}
+	imports := ""
+	if f.Config.Spec.Containerd.Config != "" {
+		imports = fmt.Sprintf("imports = [%q]", o.path(etc, extraContainerdConfig))
+	}
 	lines := []string{
 		`version = 3`,
+		imports,
 		`root = "` + o.path(containerd) + `"`,
 		`state = "` + o.path("run/containerd") + `"`,
 		`disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.tracing.processor.v1.otlp", "io.containerd.nri.v1.nri", "io.containerd.snapshotter.v1.erofs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.blockfile"]`,

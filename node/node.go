@@ -6,8 +6,10 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -112,11 +114,14 @@ func (n *running) writeConfigs(context.Context) error {
 	}
 	files := map[string][]byte{
 		"ca.crt":                n.facts.Config.Spec.Cluster.CertificateAuthority,
-		"containerd.toml":       []byte(containerdConfig(n.Options, restrictOOM)),
+		"containerd.toml":       []byte(containerdConfig(n.Options, n.facts, restrictOOM)),
 		"kubelet.yaml":          kubelet,
 		"kubelet.kubeconfig":    asNode,
 		"kube-proxy.yaml":       proxy,
 		"kube-proxy.kubeconfig": asProxy,
+	}
+	if extra := n.facts.Config.Spec.Containerd.Config; extra != "" {
+		files[extraContainerdConfig] = []byte(extra)
 	}
 	if n.Mirror != "" {
 		files["containerd/certs.d/_default/hosts.toml"] = []byte(mirrorConfig(n.Mirror))
@@ -197,12 +202,19 @@ func (n *running) start(name, config string, args ...string) error {
 	if err != nil {
 		return fmt.Errorf("starting %s: %w", name, err)
 	}
+	if name == "containerd" {
+		data = append(data, n.facts.Config.Spec.Containerd.Config...)
+	}
 	unit := supervise.Unit{
 		Name: name, Path: n.binary(name), Args: args, Dir: "/", Log: n.path(logs, name+".log"),
 		Env: []string{"PATH=" + n.Binaries + ":/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", fmt.Sprintf("AUTOMODE_CONFIG=%x", sha256.Sum256(data))},
 	}
-	for _, variable := range []string{HardwareVariable, EndpointVariable} {
-		if value := os.Getenv(variable); value != "" {
+	environment := map[string]string{HardwareVariable: os.Getenv(HardwareVariable), EndpointVariable: os.Getenv(EndpointVariable)}
+	configured := n.facts.Config.Spec.Instance.Environment
+	maps.Copy(environment, configured["default"])
+	maps.Copy(environment, configured[name])
+	for _, variable := range slices.Sorted(maps.Keys(environment)) {
+		if value := environment[variable]; value != "" {
 			unit.Env = append(unit.Env, variable+"="+value)
 		}
 	}

@@ -56,6 +56,10 @@ spec:
     apiServerEndpoint: https://127.0.0.1:6443
     certificateAuthority: Y2EK
     cidr: 172.20.0.0/16
+  containerd:
+    config: |
+      [plugins."io.containerd.cri.v1.runtime"]
+        enable_cdi = false
   kubelet:
     config:
       maxPods: 27
@@ -130,7 +134,7 @@ func TestConfigs(t *testing.T) {
 		golden(t, name+"-kubelet.args", []byte(strings.Join(kubeletArgs(o, f), "\n")+"\n"))
 		golden(t, name+"-kube-proxy.yaml", proxy)
 		golden(t, name+"-kube-proxy.kubeconfig", kubeconfig)
-		golden(t, name+"-containerd.toml", []byte(containerdConfig(o, restrict)))
+		golden(t, name+"-containerd.toml", []byte(containerdConfig(o, f, restrict)))
 	}
 	golden(t, "hosts.toml", []byte(mirrorConfig("http://127.0.0.1:4566")))
 }
