@@ -104,7 +104,7 @@ func libexec(minor string) (string, error) {
 // programs are what real machines need from the distribution, and the package of each.
 var programs = []struct{ name, pkg string }{
 	{"nft", "nftables"}, {"runc", "runc"}, {"nsenter", "util-linux"}, {"mount", "mount"}, {"mkfs.ext4", "e2fsprogs"},
-	{"iptables", "iptables"}, {"conntrack", "conntrack"}, {"ip", "iproute2"},
+	{"ip", "iproute2"},
 }
 
 // machineKind decides between real and simulated machines; the reason says why not real.

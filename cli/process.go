@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -13,7 +14,10 @@ import (
 	"github.com/automode-dev/automode/internal/forward"
 	"github.com/automode-dev/automode/internal/home"
 	"github.com/automode-dev/automode/internal/supervise"
+	"github.com/automode-dev/automode/localcloud/machine"
+	"github.com/automode-dev/automode/localcloud/machine/simulate"
 	"github.com/automode-dev/automode/node"
+	"github.com/automode-dev/automode/operator"
 )
 
 // processCommands are the hidden verbs: nearly each is one of the long-lived processes of the product.
@@ -46,9 +50,9 @@ func (a *app) serveProcessCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		libexec, err := libexecBase()
+		delay, err := time.ParseDuration(s.BootDelay)
 		if err != nil {
-			return err
+			return fail(BadConfig, "reading the boot delay: %w", err)
 		}
 		log := a.logger()
 		go func() {
@@ -56,7 +60,7 @@ func (a *app) serveProcessCommand() *cobra.Command {
 				log.Error("keeping the supervisor running", "error", err)
 			}
 		}()
-		return serve.Run(ctx, serve.Options{Home: dir, Region: s.Region, Port: s.Port, Real: s.Machines == machinesReal, BootDelay: s.BootDelay, Automode: unit.Path, Libexec: libexec, Log: log})
+		return serve.Run(ctx, serve.Options{Home: dir, Region: s.Region, Port: s.Port, Real: s.Machines == machinesReal, BootDelay: delay, Automode: unit.Path, Libexec: libexecBases()[0], Log: log})
 	})
 }
 
@@ -123,6 +127,42 @@ func (a *app) nodeProcessCommand() *cobra.Command {
 	token.Flags().StringVar(&region, "region", "", "region of the cluster")
 	token.Flags().StringVar(&cluster, "cluster-name", "", "name of the cluster")
 	cmd.AddCommand(token)
+	return cmd
+}
+
+// machineProcessCommand supervises one real machine.
+func (a *app) machineProcessCommand() *cobra.Command {
+	var o machine.Options
+	cmd := &cobra.Command{
+		Use: "machine", Short: "Run a real machine of the local cloud", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.Log = a.logger()
+			return machine.Run(cmd.Context(), o)
+		},
+	}
+	cmd.Flags().StringVar(&o.Dir, "dir", "", "the machine's directory")
+	cmd.Flags().BoolVar(&o.Enter, "enter", false, "become the machine's init")
+	return cmd
+}
+
+// simulateProcessCommand plays all simulated machines of a home.
+func (a *app) simulateProcessCommand() *cobra.Command {
+	return a.homeProcess("simulate", "Play the simulated machines of the local cloud", func(ctx context.Context, dir home.Dir) error {
+		return simulate.Run(ctx, simulate.Options{Home: dir, Log: a.logger()})
+	})
+}
+
+// controllerProcessCommand runs the Auto Mode controllers of one cluster.
+func (a *app) controllerProcessCommand() *cobra.Command {
+	var o operator.Options
+	cmd := &cobra.Command{
+		Use: "controller --config FILE", Short: "Run the Auto Mode controllers of a cluster", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.Log = a.Err
+			return operator.Run(cmd.Context(), o)
+		},
+	}
+	cmd.Flags().StringVar(&o.ConfigFile, "config", "", "configuration file ("+operator.APIVersion+" "+operator.Kind+")")
 	return cmd
 }
 

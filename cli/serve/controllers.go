@@ -13,6 +13,7 @@ import (
 
 	"github.com/automode-dev/automode/internal/home"
 	"github.com/automode-dev/automode/internal/supervise"
+	"github.com/automode-dev/automode/localcloud"
 	"github.com/automode-dev/automode/localcloud/ec2/images"
 	"github.com/automode-dev/automode/localcloud/eks"
 	"github.com/automode-dev/automode/operator"
@@ -31,9 +32,7 @@ type controllers struct {
 	sup      *supervise.Supervisor
 	endpoint string // of the local cloud
 	automode string
-	// credentials makes the paths below which the cloud serves the credentials of the cluster role and of the
-	// service-linked role, and the bearer token for both.
-	credentials func(cluster, region, clusterRole string) (role, service, token string, err error)
+	core     *localcloud.Core
 }
 
 func (c controllers) Ensure(_ context.Context, s eks.ControllersSpec) error {
@@ -58,22 +57,37 @@ func (c controllers) ensure(s eks.ControllersSpec) error {
 	if err := replaceFile(path("config.yaml"), config); err != nil {
 		return err
 	}
-	role, service, token, err := c.credentials(s.Cluster, s.Region, s.RoleARN)
+	linked, err := c.core.IAM.EnsureServiceLinkedRole(eksService)
 	if err != nil {
 		return err
 	}
-	if err := replaceFile(path("token"), []byte(token)); err != nil {
+	role, err := c.grant(localcloud.Grant{Name: s.Name + "-role", RoleARN: s.RoleARN, Tags: map[string]string{"eks:eks-cluster-name": s.Cluster}}, path("role-token"))
+	if err != nil {
+		return err
+	}
+	service, err := c.grant(localcloud.Grant{Name: s.Name + "-service", RoleARN: linked}, path("service-token"))
+	if err != nil {
 		return err
 	}
 	return c.sup.Ensure(supervise.Unit{
 		Name: s.Name, Path: c.automode, Args: []string{"controller", "--config", path("config.yaml")}, Log: filepath.Join(c.dir.Cluster(s.Name), "logs", "controller.log"),
 		Env: []string{
 			"AWS_ENDPOINT_URL=" + c.endpoint, "AWS_REGION=" + s.Region, "AWS_EC2_METADATA_DISABLED=true",
-			"AWS_CONTAINER_CREDENTIALS_FULL_URI=" + c.endpoint + role, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=" + path("token"),
-			"AUTOMODE_SERVICE_ROLE_CREDENTIALS_URI=" + c.endpoint + service,
+			"AWS_CONTAINER_CREDENTIALS_FULL_URI=" + role, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=" + path("role-token"),
+			"AUTOMODE_SERVICE_ROLE_CREDENTIALS_URI=" + service, "AUTOMODE_SERVICE_ROLE_TOKEN_FILE=" + path("service-token"),
 			"GOMEMLIMIT=1GiB",
 		},
 	})
+}
+
+// grant lets whoever reads the token file have sessions of a role that EKS may assume, and returns the address to ask.
+func (c controllers) grant(g localcloud.Grant, tokenFile string) (string, error) {
+	g.SessionName, g.Service = "eks-auto-mode", eksService
+	path, token, err := c.core.Grants.Put(g)
+	if err != nil {
+		return "", err
+	}
+	return c.endpoint + path, replaceFile(tokenFile, []byte(token))
 }
 
 // controllerConfig is the file that tells the controllers what they work for.
@@ -136,7 +150,7 @@ func replaceFile(path string, data []byte) error {
 const stopGrace = 5 * time.Second
 
 func (c controllers) Remove(ctx context.Context, name string) error {
-	return c.sup.Stop(ctx, name, stopGrace)
+	return errors.Join(c.sup.Stop(ctx, name, stopGrace), c.core.Grants.Remove(name+"-role"), c.core.Grants.Remove(name+"-service"))
 }
 
 // condition tells how the controllers of a cluster stand.

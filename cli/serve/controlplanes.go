@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/automode-dev/automode/controlplane"
-	"github.com/automode-dev/automode/internal/home"
 	"github.com/automode-dev/automode/localcloud/eks"
 )
 
@@ -71,17 +70,15 @@ func versions(ctx context.Context, libexec string) ([]eks.Version, error) {
 	return found, nil
 }
 
-// clusterConditions tells how each process of each control plane stands.
-func (c controlPlanes) conditions(ctx context.Context, dir home.Dir, clusters []string) []Condition {
+// conditions tells how each process of a control plane stands.
+func (c controlPlanes) conditions(ctx context.Context, name string) []Condition {
 	var all []Condition
-	for _, name := range clusters {
-		for _, s := range c.manager.Status(ctx, name) {
-			problem := ""
-			if !s.Healthy {
-				problem = s.Reason + ": " + s.Message
-			}
-			all = append(all, condition("cluster "+name, s.Component, problem, s.Since))
+	for _, s := range c.manager.Status(ctx, name) {
+		problem := ""
+		if !s.Healthy {
+			problem = s.Reason + ": " + s.Message
 		}
+		all = append(all, condition("cluster "+name, s.Component, problem, s.Since))
 	}
 	return all
 }
