@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"strings"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -101,9 +102,18 @@ func primaryAddress(spec machine.Spec) netip.Addr {
 func nodeInfo(spec machine.Spec, version string) corev1.NodeSystemInfo {
 	return corev1.NodeSystemInfo{
 		Architecture: arch(spec), OperatingSystem: "linux", KernelVersion: "6.12.0-simulated", OSImage: "Automode (EKS Auto, Standard) simulated",
-		ContainerRuntimeVersion: "simulated://1.0.0", KubeletVersion: version, KubeProxyVersion: "",
+		ContainerRuntimeVersion: "simulated://1.0.0", KubeletVersion: kubeletVersion(spec, version),
 		MachineID: spec.ID, SystemUUID: spec.ID, BootID: spec.ID,
 	}
+}
+
+// kubeletVersion is that of the machine's image: the API server's own where they have the same minor version.
+func kubeletVersion(spec machine.Spec, server string) string {
+	minor := spec.KubernetesVersion
+	if minor == "" || strings.HasPrefix(server, "v"+minor+".") {
+		return server
+	}
+	return "v" + minor + ".0"
 }
 
 // leaseDuration is what a kubelet promises.

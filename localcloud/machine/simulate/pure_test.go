@@ -87,6 +87,14 @@ func TestNodeObject(t *testing.T) {
 	}
 }
 
+func TestKubeletVersion(t *testing.T) {
+	for minor, want := range map[string]string{"": "v1.35.4", "1.35": "v1.35.4", "1.34": "v1.34.0", "1.3": "v1.3.0"} {
+		if got := kubeletVersion(machine.Spec{KubernetesVersion: minor}, "v1.35.4"); got != want {
+			t.Errorf("image of %q: %s, want %s", minor, got, want)
+		}
+	}
+}
+
 func testPod() *corev1.Pod {
 	always := corev1.ContainerRestartPolicyAlways
 	return &corev1.Pod{
