@@ -56,3 +56,22 @@ func Config(endpoint, key, secret, session string) aws.Config {
 		Retryer: func() aws.Retryer { return aws.NopRetryer{} },
 	}
 }
+
+// Core starts a cloud with IAM, STS, SSM and Pricing and real authentication. It returns the server, its core and the
+// SDK configuration of the admin user.
+func Core(t testing.TB, services ...*wire.Service) (*localcloud.Server, *localcloud.Core, aws.Config) {
+	t.Helper()
+	s, err := localcloud.New(localcloud.Options{Home: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	core, err := s.MountCore()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, svc := range services {
+		s.Mount(svc)
+	}
+	cfg := Serve(t, s)
+	return s, core, Config(*cfg.BaseEndpoint, core.Admin.AccessKeyID, core.Admin.SecretAccessKey, "")
+}

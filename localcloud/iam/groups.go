@@ -48,7 +48,7 @@ func (s *Service) GetGroup(ctx context.Context, in *iam.GetGroupInput) (out *iam
 // ListGroups lists groups under a path.
 func (s *Service) ListGroups(ctx context.Context, in *iam.ListGroupsInput) (out *iam.ListGroupsOutput, err error) {
 	out = &iam.ListGroupsOutput{}
-	err = list(ctx, s, groups, "ListGroups", s.arn("group", "/", "*"), func(all []Group) (err error) {
+	err = list(ctx, s, groups, "ListGroups", s.arn("group", "/", ""), func(all []Group) (err error) {
 		all = slices.DeleteFunc(all, func(g Group) bool { return !underPath(g.Path, in.PathPrefix) })
 		all, out.Marker, out.IsTruncated, err = page(all, func(g Group) string { return g.Name }, in.Marker, in.MaxItems)
 		out.Groups = convert(all, func(g Group) types.Group { return *g.sdk() })

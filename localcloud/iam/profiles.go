@@ -61,7 +61,7 @@ func (s *Service) GetInstanceProfile(ctx context.Context, in *iam.GetInstancePro
 // ListInstanceProfiles lists profiles under a path.
 func (s *Service) ListInstanceProfiles(ctx context.Context, in *iam.ListInstanceProfilesInput) (out *iam.ListInstanceProfilesOutput, err error) {
 	out = &iam.ListInstanceProfilesOutput{}
-	if err := authorize(ctx, "ListInstanceProfiles", s.arn("instance-profile", "/", "*"), nil); err != nil {
+	if err := authorize(ctx, "ListInstanceProfiles", s.arn("instance-profile", "/", ""), nil); err != nil {
 		return nil, err
 	}
 	err = s.db.View(func(tx *store.Tx) error {

@@ -40,7 +40,7 @@ func (s *Service) GetOpenIDConnectProvider(ctx context.Context, in *iam.GetOpenI
 // ListOpenIDConnectProviders lists the ARNs of all providers.
 func (s *Service) ListOpenIDConnectProviders(ctx context.Context, _ *iam.ListOpenIDConnectProvidersInput) (out *iam.ListOpenIDConnectProvidersOutput, err error) {
 	out = &iam.ListOpenIDConnectProvidersOutput{}
-	err = list(ctx, s, providers, "ListOpenIDConnectProviders", s.arn("oidc-provider", "/", "*"), func(all []Provider) error {
+	err = list(ctx, s, providers, "ListOpenIDConnectProviders", s.arn("oidc-provider", "/", ""), func(all []Provider) error {
 		out.OpenIDConnectProviderList = convert(all, func(p Provider) types.OpenIDConnectProviderListEntry {
 			return types.OpenIDConnectProviderListEntry{Arn: &p.ARN}
 		})

@@ -104,7 +104,7 @@ func (s *Service) GetRole(ctx context.Context, in *iam.GetRoleInput) (out *iam.G
 // ListRoles lists roles under a path.
 func (s *Service) ListRoles(ctx context.Context, in *iam.ListRolesInput) (out *iam.ListRolesOutput, err error) {
 	out = &iam.ListRolesOutput{}
-	err = list(ctx, s, roles, "ListRoles", s.arn("role", "/", "*"), func(all []Role) (err error) {
+	err = list(ctx, s, roles, "ListRoles", s.arn("role", "/", ""), func(all []Role) (err error) {
 		all = slices.DeleteFunc(all, func(r Role) bool { return !underPath(r.Path, in.PathPrefix) })
 		all, out.Marker, out.IsTruncated, err = page(all, func(r Role) string { return r.Name }, in.Marker, in.MaxItems)
 		out.Roles = convert(all, func(r Role) types.Role { return *r.sdk(false) })

@@ -51,6 +51,9 @@ func requestTags(in []types.Tag) map[string][]string {
 }
 
 func sdkTags(tags []Tag) []types.Tag {
+	if len(tags) == 0 {
+		return nil
+	}
 	return convert(tags, func(t Tag) types.Tag { return types.Tag{Key: &t.Key, Value: &t.Value} })
 }
 

@@ -109,7 +109,7 @@ func (s *Service) GetUser(ctx context.Context, in *iam.GetUserInput) (out *iam.G
 // ListUsers lists users under a path.
 func (s *Service) ListUsers(ctx context.Context, in *iam.ListUsersInput) (out *iam.ListUsersOutput, err error) {
 	out = &iam.ListUsersOutput{}
-	err = list(ctx, s, users, "ListUsers", s.arn("user", "/", "*"), func(all []User) (err error) {
+	err = list(ctx, s, users, "ListUsers", s.arn("user", "/", ""), func(all []User) (err error) {
 		all = slices.DeleteFunc(all, func(u User) bool { return !underPath(u.Path, in.PathPrefix) })
 		all, out.Marker, out.IsTruncated, err = page(all, func(u User) string { return u.Name }, in.Marker, in.MaxItems)
 		out.Users = convert(all, func(u User) types.User { return *u.sdk(false) })
