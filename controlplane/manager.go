@@ -6,11 +6,15 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"k8s.io/client-go/rest"
 
 	"github.com/automode-dev/automode/internal/supervise"
 )
+
+// stopGrace is how long the API server may take to finish what it is at.
+const stopGrace = 10 * time.Second
 
 // Manager runs the control planes of one machine, each in a directory of its
 // own. Its processes outlive it: the next manager on the same directories takes
@@ -106,6 +110,12 @@ func (c *cluster) ensure(ctx context.Context, spec Spec, progress func(string)) 
 		return nil, err
 	}
 	progress("etcd and API server")
+	if sup.Status(etcd).State == supervise.Running && !sup.Runs(p.etcdUnit()) {
+		// etcd takes long to end while an API server holds on to it.
+		if err := sup.Stop(ctx, apiServer, stopGrace); err != nil {
+			return nil, err
+		}
+	}
 	first := []supervise.Unit{p.etcdUnit(), p.apiServerUnit()}
 	if spec.NetNS != "" {
 		first = append(first, p.forwardUnit())
@@ -131,7 +141,7 @@ func (c *cluster) supervise() (*supervise.Supervisor, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.sup == nil {
-		sup, err := supervise.New(c.dir.units())
+		sup, err := supervise.Adopt(c.dir.units())
 		if err != nil {
 			return nil, err
 		}

@@ -105,6 +105,7 @@ func (p *plan) apiServerUnit() supervise.Unit {
 		"--requestheader-group-headers=X-Remote-Group",
 		"--requestheader-extra-headers-prefix=X-Remote-Extra-",
 
+		"--shutdown-send-retry-after=true", // ends within seconds, not when the last watch does
 		"--profiling=false",
 	}
 	if s.NetNS != "" {

@@ -77,6 +77,13 @@ func (r *runner) ensure(unit Unit) error {
 	return r.converge()
 }
 
+// runs says whether the process is alive and was started by the definition.
+func (r *runner) runs(unit Unit) bool {
+	r.op.Lock()
+	defer r.op.Unlock()
+	return !r.over && r.process != nil && r.process.alive() && r.running == unit.hash()
+}
+
 // converge makes the process run by the current definition.
 func (r *runner) converge() error {
 	if r.process != nil && r.process.alive() {

@@ -141,6 +141,7 @@ func TestReusedProcessIDIsNotAdopted(t *testing.T) {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
+	eventually(t, "the death", func() bool { return !exists(pid) })
 	// The record now names a process that is alive but was started later.
 	other := exec.Command("sleep", "1000")
 	if err := other.Start(); err != nil {
@@ -216,6 +217,9 @@ func TestChangedUnitIsRestarted(t *testing.T) {
 	before := ensure(t, s, script("job", "exec sleep 1000"))
 	if same := ensure(t, s, script("job", "exec sleep 1000")); same.PID != before.PID {
 		t.Errorf("equal definition replaced process %d by %d", before.PID, same.PID)
+	}
+	if !s.Runs(script("job", "exec sleep 1000")) || s.Runs(script("job", "exec sleep 2000")) {
+		t.Error("Runs does not tell the definitions apart")
 	}
 	after := ensure(t, s, script("job", "exec sleep 2000"))
 	if after.PID == before.PID || exists(before.PID) {
@@ -311,6 +315,33 @@ func TestCloseLeavesProcessesRunning(t *testing.T) {
 	}
 }
 
+func TestAdoptLeavesDeadUnitsToEnsure(t *testing.T) {
+	dir := t.TempDir()
+	first, err := New(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	living := ensure(t, first, script("living", "exec sleep 1000"))
+	dead := ensure(t, first, script("dead", "exec sleep 1000"))
+	first.Close()
+	_ = syscall.Kill(dead.PID, syscall.SIGKILL)
+	eventually(t, "the death", func() bool { return !exists(dead.PID) })
+	second, err := Adopt(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { second.Close(); _ = Clear(context.Background(), dir, 0) })
+	if got := second.Status("living"); got.PID != living.PID {
+		t.Errorf("living unit is %+v, want process %d", got, living.PID)
+	}
+	if got := second.Status("dead"); got.State != Waiting || got.PID != 0 {
+		t.Errorf("dead unit is %+v", got)
+	}
+	if got := ensure(t, second, script("dead", "exec sleep 2000")); got.State != Running {
+		t.Errorf("dead unit is %+v after Ensure", got)
+	}
+}
+
 func TestClearStopsAndStartsNothing(t *testing.T) {
 	dir := t.TempDir()
 	first, err := New(dir)
@@ -323,6 +354,7 @@ func TestClearStopsAndStartsNothing(t *testing.T) {
 	eventually(t, "the start", func() bool { return len(LastLines(started, 9)) == 1 })
 	first.Close()
 	_ = syscall.Kill(dead, syscall.SIGKILL)
+	eventually(t, "the death", func() bool { return !exists(dead) })
 	if err := Clear(context.Background(), dir, time.Second); err != nil {
 		t.Fatal(err)
 	}

@@ -43,6 +43,10 @@ type Supervisor struct {
 // it does not. A directory has one supervisor at a time.
 func New(dir string) (*Supervisor, error) { return open(dir, true) }
 
+// Adopt is New for an owner that goes on to call Ensure for every unit: living
+// processes are adopted, dead units wait for their Ensure, which may change them.
+func Adopt(dir string) (*Supervisor, error) { return open(dir, false) }
+
 // Clear stops every unit of dir and what their processes started, as Stop does,
 // and starts none. It is for a directory that is to be deleted; one that does
 // not exist is clear.
@@ -175,6 +179,15 @@ func (s *Supervisor) Stop(ctx context.Context, name string, grace time.Duration)
 		delete(s.runners, name)
 	}
 	return nil
+}
+
+// Runs says whether the unit's process is alive and was started by this very
+// definition, so that Ensure would change nothing.
+func (s *Supervisor) Runs(unit Unit) bool {
+	s.mu.Lock()
+	r := s.runners[unit.Name]
+	s.mu.Unlock()
+	return r != nil && r.runs(unit)
 }
 
 // Status returns how the named unit stands.
