@@ -107,22 +107,46 @@ func (s *Service) checkCloud(ctx context.Context, region string, in *eks.CreateC
 	if err := s.checkRoles(ctx, in.RoleArn, in.ComputeConfig); err != nil {
 		return "", err
 	}
-	subnets, err := s.o.Network.Subnets(ctx, region, in.ResourcesVpcConfig.SubnetIds)
-	if errors.Is(err, ErrNotFound) {
-		return "", invalidParameter("%s", sentence(err))
-	}
+	subnets, err := s.findSubnets(ctx, region, in.ResourcesVpcConfig.SubnetIds)
 	if err != nil {
-		return "", fmt.Errorf("looking up subnets: %w", err)
+		return "", err
 	}
 	if err := validateZones(subnets); err != nil {
 		return "", err
 	}
 	vpc = subnets[0].VPCID
-	err = s.o.Network.CheckSecurityGroups(ctx, region, vpc, in.ResourcesVpcConfig.SecurityGroupIds)
-	if errors.Is(err, ErrNotFound) {
-		return "", invalidParameter("%s", sentence(err))
+	return vpc, s.checkGroups(ctx, region, vpc, in.ResourcesVpcConfig.SecurityGroupIds)
+}
+
+// findSubnets looks the subnets up one by one, to name the one that is missing.
+func (s *Service) findSubnets(ctx context.Context, region string, ids []string) ([]Subnet, error) {
+	var all []Subnet
+	for _, id := range ids {
+		one, err := s.o.Network.Subnets(ctx, region, []string{id})
+		if errors.Is(err, ErrNotFound) {
+			return nil, invalidParameter("The subnet ID '%s' does not exist", id)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("looking up subnet %s: %w", id, err)
+		}
+		all = append(all, one...)
 	}
-	return vpc, err
+	return all, nil
+}
+
+// checkGroups checks the security groups one by one, to name the one that is
+// missing.
+func (s *Service) checkGroups(ctx context.Context, region, vpc string, ids []string) error {
+	for _, id := range ids {
+		err := s.o.Network.CheckSecurityGroups(ctx, region, vpc, []string{id})
+		if errors.Is(err, ErrNotFound) {
+			return invalidParameter("The security group '%s' does not exist in VPC %s", id, vpc)
+		}
+		if err != nil {
+			return fmt.Errorf("looking up security group %s: %w", id, err)
+		}
+	}
+	return nil
 }
 
 // checkRoles checks the trust policy of the cluster role and that the node
@@ -231,10 +255,4 @@ func issuer(region string) string {
 	var id [16]byte
 	rand.Read(id[:])
 	return fmt.Sprintf("https://oidc.eks.%s.amazonaws.com/id/%s", region, strings.ToUpper(hex.EncodeToString(id[:])))
-}
-
-// sentence is the text of an error that wraps ErrNotFound as a message.
-func sentence(err error) string {
-	text := strings.TrimSuffix(err.Error(), ": "+ErrNotFound.Error())
-	return strings.ToUpper(text[:1]) + text[1:]
 }

@@ -3,7 +3,6 @@ package eks
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -50,20 +49,17 @@ func (s *Service) checkUpdate(ctx context.Context, r *record, in *eks.UpdateClus
 
 func (s *Service) checkVPCUpdate(ctx context.Context, r *record, v *types.VpcConfigRequest) error {
 	vpc := aws.ToString(r.Cluster.ResourcesVpcConfig.VpcId)
-	err := s.o.Network.CheckSecurityGroups(ctx, r.Region, vpc, v.SecurityGroupIds)
-	if err == nil && len(v.SubnetIds) > 0 {
-		var subnets []Subnet
-		if subnets, err = s.o.Network.Subnets(ctx, r.Region, v.SubnetIds); err == nil {
-			if subnets[0].VPCID != vpc {
-				return invalidParameter("Provided subnets belong to a different VPC than the cluster's: %s", vpc)
-			}
-			return validateZones(subnets)
-		}
+	if err := s.checkGroups(ctx, r.Region, vpc, v.SecurityGroupIds); err != nil || len(v.SubnetIds) == 0 {
+		return err
 	}
-	if errors.Is(err, ErrNotFound) {
-		return invalidParameter("%s", sentence(err))
+	subnets, err := s.findSubnets(ctx, r.Region, v.SubnetIds)
+	if err != nil {
+		return err
 	}
-	return err
+	if subnets[0].VPCID != vpc {
+		return invalidParameter("Provided subnets belong to a different VPC than the cluster's: %s", vpc)
+	}
+	return validateZones(subnets)
 }
 
 // planUpdate decides the one change that the request asks for.
