@@ -267,6 +267,7 @@ func (a *Agent) wake() {
 // loadRules brings the nftables table to what the attachments and the picture say.
 func (a *Agent) loadRules(ctx context.Context) error {
 	rules := datapath.Rules{Uplink: a.Uplink.Name, NodeAddress: a.picture.NodeAddress, Local: a.picture.VPC, SNAT: a.picture.SNAT}
+	rules.Secondary = slices.ContainsFunc(a.picture.Interfaces, func(i Interface) bool { return i.DeviceIndex > 0 })
 	for _, attachment := range a.pool.Attachments() {
 		for _, port := range attachment.HostPorts {
 			rules.Ports = append(rules.Ports, datapath.PortRule{Port: port, Address: attachment.Address})

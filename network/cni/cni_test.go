@@ -80,6 +80,55 @@ func TestSpecification(t *testing.T) {
 	n.collectAndDelete()
 }
 
+// TestSecondaryInterface gives a pod an address of the node's second interface. The router drops what comes in by another
+// interface than its source address belongs to, as EC2 does.
+func TestSecondaryInterface(t *testing.T) {
+	if os.Getenv(inside) == "" {
+		runInside(t)
+		return
+	}
+	n := newNode(t)
+	first := n.add("first", nil)
+	for _, line := range []string{
+		"ip link add eth1 type veth peer name node2 netns router", "ip link set eth1 address 02:00:00:00:00:21", "ip -n router link set node2 up",
+		"ip -n router route add 10.0.32.7/32 dev node2 src 10.0.0.1",
+		"ip -n router route add 10.0.32.16/28 via 10.0.32.7 dev node2 onlink src 10.0.0.1",
+		"ip -n router addr add 10.0.32.1/32 dev lo",
+		"ip netns exec router sysctl -qw net.ipv4.conf.node.rp_filter=1 net.ipv4.conf.node2.rp_filter=1",
+	} {
+		n.run(strings.Fields(line)...)
+	}
+	n.picture.Interfaces[0].Pods = nil
+	n.picture.Interfaces = append(n.picture.Interfaces, agent.Interface{
+		ID: "eni-1", MAC: "02:00:00:00:00:21", DeviceIndex: 1, Address: netip.MustParseAddr("10.0.32.7"), Gateway: netip.MustParseAddr("10.0.32.1"),
+		Subnet: netip.MustParsePrefix("10.0.32.0/19"), Pods: []netip.Prefix{netip.MustParsePrefix("10.0.32.16/28")},
+	})
+	for range 2 { // a second time changes nothing
+		n.must(n.agent.SetPicture(n.ctx, n.picture))
+	}
+	second := n.add("second", map[string]any{"portMappings": []map[string]any{{"hostPort": 8080, "containerPort": 80, "protocol": "TCP"}}})
+	for _, where := range []string{"first", "second", "router"} {
+		n.listen(where, 80)
+	}
+	for _, c := range []struct{ why, from, to, seen string }{
+		{"to the VPC", "second", "10.0.0.1:80", second},
+		{"to the internet as the node", "second", "203.0.113.1:80", "10.0.0.5"},
+		{"from the VPC", "router", second + ":80", "10.0.0.1"},
+		{"from a pod of the first interface", "first", second + ":80", first},
+		{"to a pod of the first interface", "second", first + ":80", second},
+		{"from the node", "", second + ":80", "10.0.0.5"},
+		{"by a host port of the first interface", "router", "10.0.0.5:8080", "10.0.0.1"},
+	} {
+		if seen, err := n.dial(c.from, c.to); err != nil || seen != c.seen {
+			t.Errorf("%s: seen as %q, %v, want %q", c.why, seen, err, c.seen)
+		}
+	}
+	n.must(n.cni.DelNetworkList(n.ctx, n.list, n.runtime("second", nil)))
+	if out, err := exec.Command("ip", "rule", "list", "from", second).CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("rules stay behind: %s%v", out, err)
+	}
+}
+
 // checkAndRepair breaks a pod's connection and expects CHECK to notice.
 func (n *node) checkAndRepair(pod, address string) {
 	n.must(n.cni.GetStatusNetworkList(n.ctx, n.list))
@@ -119,7 +168,7 @@ func runInside(t *testing.T) {
 			t.Skipf("%s is not installed", tool)
 		}
 	}
-	cmd := exec.Command("unshare", "--net", "--mount", os.Args[0], "-test.run=^TestSpecification$", "-test.v")
+	cmd := exec.Command("unshare", "--net", "--mount", os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
 	cmd.Env = append(os.Environ(), inside+"=1")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)

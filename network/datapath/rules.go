@@ -24,6 +24,8 @@ type Rules struct {
 	Local []netip.Prefix
 	// SNAT is false where the routers beyond the VPC know the pods' addresses (NodeClass snatPolicy: Disabled).
 	SNAT bool
+	// Secondary says that the node has further interfaces: answers to what came in by the uplink must leave by it.
+	Secondary bool
 	// Ports are the host ports of the node's pods.
 	Ports []PortRule
 }
@@ -47,6 +49,12 @@ func (r Rules) Render() string {
 	}
 	b.WriteString("\t}\n")
 	b.WriteString("\tchain loopback {\n\t\ttype filter hook prerouting priority -300; policy accept;\n\t\tiifname != \"lo\" ip daddr 127.0.0.0/8 drop\n\t}\n")
+	if r.Secondary {
+		fmt.Fprintf(&b, "\tchain marks {\n\t\ttype filter hook prerouting priority -150; policy accept;\n"+
+			"\t\tiifname %q ct state new fib daddr type local ct mark set ct mark or %#x\n"+
+			"\t\tiifname \"%s*\" ct mark and %#x == %#x meta mark set meta mark or %#x\n\t}\n",
+			r.Uplink, primaryMark, vethPrefix, primaryMark, primaryMark, primaryMark)
+	}
 	b.WriteString("\tchain prerouting {\n\t\ttype nat hook prerouting priority -105; policy accept;\n\t\tfib daddr type local jump hostports\n\t}\n")
 	b.WriteString("\tchain output {\n\t\ttype nat hook output priority -105; policy accept;\n\t\tfib daddr type local jump hostports\n\t}\n")
 	b.WriteString("\tchain postrouting {\n\t\ttype nat hook postrouting priority 105; policy accept;\n")

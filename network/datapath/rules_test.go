@@ -24,6 +24,7 @@ func TestRender(t *testing.T) {
 		"random":    {Uplink: "eth0", NodeAddress: address, Local: vpc, SNAT: true},
 		"disabled":  {Uplink: "eth0", NodeAddress: address, Local: vpc},
 		"hostports": {Uplink: "eth0", NodeAddress: address, Local: vpc, SNAT: true, Ports: []PortRule{tcp("", 8080), tcp("192.168.1.5", 8081)}},
+		"secondary": {Uplink: "eth0", NodeAddress: address, Local: vpc, SNAT: true, Secondary: true},
 		"nothing":   {},
 	} {
 		t.Run(name, func(t *testing.T) {
