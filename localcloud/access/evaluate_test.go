@@ -62,7 +62,7 @@ func replay(t *testing.T, text string) string {
 		case len(words) == 0 || strings.HasPrefix(line, "#"):
 		case words[0] == "policy":
 			start := i + 1
-			for i+1 < len(lines) && lines[i+1] != "" {
+			for i+1 < len(lines) && lines[i+1] != "" && !strings.HasPrefix(lines[i+1], "->") {
 				i++
 				out = append(out, lines[i])
 			}

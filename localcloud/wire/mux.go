@@ -45,7 +45,12 @@ type Mux struct {
 func NewMux(auth Authenticator, region string, now func() time.Time, middleware ...Middleware) *Mux {
 	m := &Mux{Auth: auth, Region: region, Now: now, services: map[string]*Service{}, signing: map[string]*Service{}}
 	m.invoke = func(ctx context.Context, call *Call, input any) (any, error) {
-		return m.services[call.Service].ops[call.Operation].call(ctx, input)
+		s := m.services[call.Service]
+		out, err := s.ops[call.Operation].call(ctx, input)
+		if err != nil {
+			return nil, asError(s.model, err) // what the client will see, also for middleware
+		}
+		return out, nil
 	}
 	for i := len(middleware) - 1; i >= 0; i-- {
 		m.invoke = middleware[i](m.invoke)
