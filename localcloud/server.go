@@ -4,6 +4,8 @@
 // It never calls AWS and contains no service: each lives in a folder of its own and is mounted by the wiring.
 package localcloud
 
+//go:generate sh -c "cd .. && go run ./hack/coverage"
+
 import (
 	"context"
 	"crypto/rand"

@@ -64,7 +64,7 @@ func TestClusterRole(t *testing.T) {
 		{"fleet from a foreign template", "ec2:CreateFleet", ec2 + "launch-template/lt-1", map[string][]string{"aws:ResourceTag/eks:eks-cluster-name": {"c2"}}, false},
 		{"instance", "ec2:RunInstances", ec2 + "instance/*", auto, true},
 		{"tags at creation", "ec2:CreateTags", ec2 + "instance/*", map[string][]string{"ec2:CreateAction": {"RunInstances"}}, true},
-		{"tags afterwards", "ec2:CreateTags", ec2 + "launch-template/lt-1", nil, false},
+		{"tags afterwards (AmazonEKSClusterPolicy)", "ec2:CreateTags", ec2 + "launch-template/lt-1", nil, true},
 		{"termination", "ec2:TerminateInstances", ec2 + "instance/i-1", map[string][]string{"aws:ResourceTag/eks:eks-cluster-name": {"c1"}}, false},
 		{"role for instances", "iam:PassRole", "arn:aws:iam::111122223333:role/node", map[string][]string{"iam:PassedToService": {"ec2.amazonaws.com"}}, true},
 		{"role for others", "iam:PassRole", "arn:aws:iam::111122223333:role/node", map[string][]string{"iam:PassedToService": {"lambda.amazonaws.com"}}, false},
