@@ -223,11 +223,9 @@ func (r *region) fleetLost(tx *txn, fleetID string) {
 	if f == nil {
 		return
 	}
-	for _, launched := range f.Launched {
-		for _, id := range launched.InstanceIds {
-			if r.instances.get(id) != nil {
-				return
-			}
+	for _, id := range f.ids() {
+		if r.instances.get(id) != nil {
+			return
 		}
 	}
 	r.fleets.drop(tx, fleetID)

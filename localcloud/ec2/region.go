@@ -33,6 +33,7 @@ type region struct {
 	volumes    *table[volumeRow]
 	keys       *table[keyRow]
 	tokens     *table[tokenRow]
+	placements *table[types.PlacementGroup]
 	shortages  *table[Shortage]
 
 	index indexes
@@ -64,6 +65,7 @@ func newRegion(s *Service, name string) *region {
 	r.volumes = newTable(r, "volumes", r.index.volumeChanged)
 	r.keys = newTable[keyRow](r, "key-pairs", nil)
 	r.tokens = newTable[tokenRow](r, "client-tokens", nil)
+	r.placements = newTable[types.PlacementGroup](r, "placement-groups", nil)
 	r.shortages = newTable[Shortage](r, "shortages", nil)
 	r.nets = newNetworks(r)
 	return r

@@ -88,8 +88,7 @@ func association(tableID string, subnetID *string, main bool) types.RouteTableAs
 func (r *region) createRouteTable(tx *txn, v *vpcRow, tags []types.Tag, main bool) *types.RouteTable {
 	t := &types.RouteTable{RouteTableId: new(newID("rtb")), VpcId: v.VpcId, OwnerId: v.OwnerId, Tags: tags}
 	for _, cidr := range v.cidrTexts() {
-		t.Routes = append(t.Routes, types.Route{DestinationCidrBlock: new(cidr), GatewayId: new("local"),
-			Origin: types.RouteOriginCreateRouteTable, State: types.RouteStateActive})
+		t.Routes = append(t.Routes, localRoute(cidr))
 	}
 	if main {
 		t.Associations = []types.RouteTableAssociation{association(*t.RouteTableId, nil, true)}

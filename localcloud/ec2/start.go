@@ -15,6 +15,9 @@ func (r *region) start(tx *txn, l *launch, reservation string, index int32, now 
 		return nil, err
 	}
 	i := r.newInstance(l, id, reservation, index, now)
+	if err := r.resolvePlacement(l, i.Placement); err != nil {
+		return nil, err
+	}
 	i.SubnetId, i.VpcId = l.subnet.SubnetId, l.subnet.VpcId
 	i.PrivateDnsName, i.PrivateIpAddress = first.PrivateDnsName, first.PrivateIpAddress
 	if l.spot {
@@ -80,13 +83,8 @@ func (r *region) launchTags(l *launch) []types.Tag {
 func (l *launch) placement() *types.Placement {
 	p := &types.Placement{AvailabilityZone: l.subnet.AvailabilityZone, AvailabilityZoneId: l.subnet.AvailabilityZoneId,
 		Tenancy: types.TenancyDefault, GroupName: new("")}
-	if asked := l.in.Placement; asked != nil {
-		if asked.Tenancy != "" {
-			p.Tenancy = asked.Tenancy
-		}
-		if asked.GroupName != nil {
-			p.GroupName = asked.GroupName
-		}
+	if asked := l.in.Placement; asked != nil && asked.Tenancy != "" {
+		p.Tenancy = asked.Tenancy
 	}
 	return p
 }

@@ -180,7 +180,7 @@ func (s *Service) DeleteSubnet(ctx context.Context, in *ec2.DeleteSubnetInput) (
 				return dependency("The subnet '%s' has dependencies and cannot be deleted.", id)
 			}
 		}
-		for _, t := range r.tables.rows {
+		if t := r.tableOf(sub); !isMainOnly(t, id) {
 			r.tables.put(tx, *t.RouteTableId, with(t, func(t *types.RouteTable) {
 				t.Associations = without(t.Associations, func(a types.RouteTableAssociation) bool { return str(a.SubnetId) == id })
 			}))

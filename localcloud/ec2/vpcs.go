@@ -111,7 +111,7 @@ func orText(s, otherwise string) string {
 func (r *region) createVPC(tx *txn, cidr netip.Prefix, tags []types.Tag, isDefault bool) *vpcRow {
 	v := &vpcRow{Vpc: types.Vpc{
 		VpcId: new(newID("vpc")), CidrBlock: new(cidr.String()), State: types.VpcStateAvailable, OwnerId: new(r.svc.account),
-		DhcpOptionsId: new("dopt-0" + hexOf(r.name, 16)), InstanceTenancy: types.TenancyDefault, IsDefault: new(isDefault), Tags: tags,
+		DhcpOptionsId: new(r.dhcpOptions()), InstanceTenancy: types.TenancyDefault, IsDefault: new(isDefault), Tags: tags,
 		CidrBlockAssociationSet: []types.VpcCidrBlockAssociation{{
 			AssociationId: new(newID("vpc-cidr-assoc")), CidrBlock: new(cidr.String()),
 			CidrBlockState: &types.VpcCidrBlockState{State: types.VpcCidrBlockStateCodeAssociated},
