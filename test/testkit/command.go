@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -40,7 +41,7 @@ func (s Shell) try(stdin string, args ...string) (Result, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
 	defer cancel()
 	var out, errs bytes.Buffer
-	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd := exec.CommandContext(ctx, s.find(args[0]), args[1:]...)
 	cmd.Env = append(os.Environ(), s.Env...)
 	cmd.Dir = s.Dir
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &errs
@@ -50,6 +51,27 @@ func (s Shell) try(stdin string, args ...string) (Result, error) {
 		return Result{}, err
 	}
 	return Result{Out: out.String(), Err: errs.String(), Code: cmd.ProcessState.ExitCode()}, nil
+}
+
+// find looks a program up in the shell's own PATH before the test's.
+func (s Shell) find(program string) string {
+	for _, entry := range s.Env {
+		path, ok := strings.CutPrefix(entry, "PATH=")
+		if !ok || strings.Contains(program, "/") {
+			continue
+		}
+		for _, dir := range filepath.SplitList(path) {
+			if file := filepath.Join(dir, program); isProgram(file) {
+				return file
+			}
+		}
+	}
+	return program
+}
+
+func isProgram(file string) bool {
+	info, err := os.Stat(file)
+	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
 }
 
 // Run runs a command that must succeed and returns its standard output without the last line break.
