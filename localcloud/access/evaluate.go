@@ -171,7 +171,7 @@ const (
 	grantNone      grant = iota
 	grantAccount         // the account may: its identity-based policies decide
 	grantPrincipal       // this principal may, within its boundary and session policies
-	grantAll             // this very session, a service or a federated identity may
+	grantAll             // this very user or session, a service or a federated identity may
 )
 
 func (e *evaluation) resourceGrant() grant {
@@ -195,17 +195,23 @@ func (e *evaluation) resourceGrant() grant {
 
 // principal says how a principal element names the caller.
 func (e *evaluation) principal(p *Principals) grant {
+	c := e.caller
+	everybody := grantPrincipal
+	if c.Type == TypeUser {
+		everybody = grantAll // users have no session that could narrow what they are given by name
+	}
 	best := grantNone
 	if p.Any {
-		best = grantPrincipal
+		best = everybody
 	}
-	c := e.caller
 	for _, name := range p.AWS {
 		switch name {
-		case "*", c.PrincipalARN:
-			best = max(best, grantPrincipal)
 		case c.ARN:
 			best = max(best, grantAll)
+		case "*":
+			best = max(best, everybody)
+		case c.PrincipalARN:
+			best = max(best, grantPrincipal)
 		case c.Account, "arn:aws:iam::" + c.Account + ":root":
 			if c.Type != TypeService && c.Type != TypeFederated {
 				best = max(best, grantAccount)
