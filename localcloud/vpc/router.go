@@ -148,7 +148,8 @@ func applyDevices(h *netlink.Handle, router string, n Network, want []Interface)
 		if !ok {
 			return fmt.Errorf("connecting interface %s: unknown subnet %q", i.ID, i.SubnetID)
 		}
-		if err := applyDevice(h, i, s); err != nil {
+		err := applyDevice(h, i, s)
+		if err != nil && NetNSExists(i.NetNS) { // else its machine went meanwhile, and the interface with it
 			return fmt.Errorf("connecting interface %s: %w", i.ID, err)
 		}
 	}
@@ -160,7 +161,7 @@ func applyDevices(h *netlink.Handle, router string, n Network, want []Interface)
 func answerAtOnce(devices []Interface) error {
 	for _, d := range devices {
 		path := filepath.Join("/proc/sys/net/ipv4/neigh", routerDevice(d.ID), "proxy_delay")
-		if err := os.WriteFile(path, []byte("0"), 0o644); err != nil {
+		if err := os.WriteFile(path, []byte("0"), 0o644); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("connecting interface %s: %w", d.ID, err)
 		}
 	}
@@ -273,6 +274,9 @@ func applyRoutes(h *netlink.Handle, want []route) error {
 		}
 	}
 	for _, r := range missing {
+		if r.Type == unix.RTN_UNICAST && r.LinkIndex == 0 {
+			continue // its device went with its machine
+		}
 		if err := h.RouteReplace(&r); err != nil {
 			return fmt.Errorf("adding route to %s: %w", r.Dst, err)
 		}
