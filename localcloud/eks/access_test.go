@@ -210,3 +210,78 @@ func FuzzTokenURL(f *testing.F) {
 		}
 	})
 }
+
+// A cluster without access entries knows its creator and what aws-auth maps.
+func TestConfigMapMode(t *testing.T) {
+	c := newCloud(t)
+	c.expectCreated(&eks.CreateClusterInput{
+		Name: aws.String("plain"), RoleArn: aws.String(testRole),
+		ResourcesVpcConfig: &types.VpcConfigRequest{SubnetIds: []string{"subnet-a", "subnet-b"}},
+	})
+	c.svc.configMaps.mu.Lock()
+	c.svc.configMaps.read["us-east-1/plain"] = configMap{at: time.Now(), mappings: []mapping{
+		{RoleARN: "arn:aws:iam::111122223333:role/Nodes", Username: "system:node:{{EC2PrivateDNSName}}", Groups: []string{"system:nodes"}},
+		{UserARN: "arn:aws:iam::111122223333:user/jo", Groups: []string{"devs"}},
+	}}
+	c.svc.configMaps.mu.Unlock()
+	for _, tt := range []struct {
+		caller *access.Caller
+		want   string
+	}{
+		{access.Root(testAccount), "kubernetes-admin [system:masters] <nil>"},
+		{session("Nodes", "i-0abc"), "system:node:ip-10-0-0-1.ec2.internal [system:nodes] <nil>"},
+		{user("jo"), "arn:aws:iam::111122223333:user/jo [devs] <nil>"},
+		{user("ann"), " [] mapping arn:aws:iam::111122223333:user/ann: no access entry or mapping for this principal"},
+	} {
+		info, err := c.svc.authenticate(t.Context(), "plain", c.world.token(tt.caller))
+		if got := fmt.Sprintf("%s %v %v", info.Username, info.Groups, err); got != tt.want {
+			t.Errorf("got %s\nwant %s", got, tt.want)
+		}
+	}
+}
+
+// The rules about who may have which entry and which policy.
+func TestRefusedEntries(t *testing.T) {
+	c := newCloud(t)
+	c.expectCreated(autoCluster("one"))
+	cluster := aws.String("one")
+	var out strings.Builder
+	note := func(name string, err error) { fmt.Fprintf(&out, "%s\n  %s\n", name, describeError(err)) }
+	create := func(name, principal, kind string, change ...func(*eks.CreateAccessEntryInput)) {
+		in := &eks.CreateAccessEntryInput{ClusterName: cluster, PrincipalArn: &principal}
+		if kind != "" {
+			in.Type = &kind
+		}
+		for _, f := range change {
+			f(in)
+		}
+		_, err := c.CreateAccessEntry(t.Context(), in)
+		note(name, err)
+	}
+	role := "arn:aws:iam::111122223333:role/"
+	create("a session", "arn:aws:sts::111122223333:assumed-role/R/s", "")
+	create("a role that is not there", role+"Missing", "")
+	create("an unknown type", role+"R", "NODE")
+	create("a user as a node", "arn:aws:iam::111122223333:user/u", "EC2")
+	create("groups of a node", role+"R", "EC2", func(in *eks.CreateAccessEntryInput) { in.KubernetesGroups = []string{"g"} })
+	create("a reserved group", role+"R", "", func(in *eks.CreateAccessEntryInput) { in.KubernetesGroups = []string{"system:masters"} })
+	create("a reserved name", role+"R", "", func(in *eks.CreateAccessEntryInput) { in.Username = aws.String("eks:x") })
+	create("the same again", testNodes, "EC2")
+	associate := func(name, principal, policy string, scope types.AccessScope) {
+		_, err := c.AssociateAccessPolicy(t.Context(), &eks.AssociateAccessPolicyInput{
+			ClusterName: cluster, PrincipalArn: &principal, PolicyArn: aws.String(policyPrefix + policy), AccessScope: &scope,
+		})
+		note(name, err)
+	}
+	whole := types.AccessScope{Type: types.AccessScopeTypeCluster}
+	root := "arn:aws:iam::111122223333:root"
+	associate("no entry", role+"R", "AmazonEKSViewPolicy", whole)
+	associate("no policy", root, "AmazonEKSGodPolicy", whole)
+	associate("a node's policy for a user", root, onlyForNodes, whole)
+	associate("a user's policy for a node", testNodes, "AmazonEKSViewPolicy", whole)
+	associate("no namespaces", root, "AmazonEKSViewPolicy", types.AccessScope{Type: types.AccessScopeTypeNamespace})
+	associate("a bad namespace", root, "AmazonEKSViewPolicy", types.AccessScope{Type: types.AccessScopeTypeNamespace, Namespaces: []string{"A_b"}})
+	associate("namespaces of the whole", root, "AmazonEKSViewPolicy", types.AccessScope{Type: types.AccessScopeTypeCluster, Namespaces: []string{"a"}})
+	associate("the cluster role", testRole, "AmazonEKSViewPolicy", whole)
+	expectGolden(t, "testdata/refused-entries.txt", out.String())
+}
