@@ -12,9 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// routeProtocol marks the kernel routes that this package made: a number that no routing daemon has.
-const routeProtocol = 77
-
 // uplinkMTU is that of an internet gateway: larger packets do not leave a VPC.
 const uplinkMTU = 1500
 
