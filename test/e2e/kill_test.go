@@ -11,40 +11,62 @@ import (
 	"testing"
 	"time"
 
+	"github.com/automode-dev/automode/internal/home"
 	"github.com/automode-dev/automode/test/testkit"
 )
 
-// unitVariable marks every supervised process with the unit it belongs to, a path below the home.
+// unitVariable marks every supervised process with the unit it belongs to: a path below the home, or one inside a machine.
 const unitVariable = "AUTOMODE_UNIT="
 
 // units maps each supervised process of the home to its process ids: those whose parent is not of the same unit.
-func units(t *testing.T, home string) map[string][]int {
+func units(t *testing.T, dir home.Dir) map[string][]int {
 	t.Helper()
 	dirs, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
 		t.Fatal(err)
 	}
 	found := map[string][]int{}
-	for _, dir := range dirs {
-		pid, err := strconv.Atoi(filepath.Base(dir))
+	for _, entry := range dirs {
+		pid, err := strconv.Atoi(filepath.Base(entry))
 		if err != nil {
 			continue
 		}
-		if unit := unitOf(pid); strings.HasPrefix(unit, home+"/") && unitOf(parent(pid)) != unit {
-			found[strings.TrimPrefix(unit, home+"/")] = append(found[strings.TrimPrefix(unit, home+"/")], pid)
+		if unit := unitOf(pid, dir); unit != "" && unitOf(parent(pid), dir) != unit {
+			found[unit] = append(found[unit], pid)
 		}
 	}
 	return found
 }
 
-func unitOf(pid int) string {
+// unitOf names the unit of a process: by its path in the home, or by its machine and its path in there; "" for processes of
+// others.
+func unitOf(pid int, dir home.Dir) string {
+	unit := variable(pid, unitVariable)
+	if own, ok := strings.CutPrefix(unit, string(dir)+"/"); ok {
+		return own
+	}
+	group, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	if err != nil || unit == "" {
+		return ""
+	}
+	_, below, ours := strings.Cut(string(group), "/automode-"+dir.ID()+"/")
+	if !ours {
+		return ""
+	}
+	machine, _, _ := strings.Cut(below, "\n")
+	machine, _, _ = strings.Cut(machine, "/")
+	return machine + unit
+}
+
+// variable is a variable of the environment that a process was started with.
+func variable(pid int, prefix string) string {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
 	if err != nil {
 		return ""
 	}
 	for _, entry := range strings.Split(string(data), "\x00") {
-		if unit, ok := strings.CutPrefix(entry, unitVariable); ok {
-			return unit
+		if value, ok := strings.CutPrefix(entry, prefix); ok {
+			return value
 		}
 	}
 	return ""
@@ -84,11 +106,11 @@ func TestKill(t *testing.T) {
 	c.Run(t, "automode", "status", "--wait", "60s")
 
 	var names []string
-	for name := range units(t, c.Home) {
+	for name := range units(t, home.Dir(c.Home)) {
 		names = append(names, name)
 	}
 	sort.Strings(names)
-	if len(names) < 10 {
+	if len(names) < 13 {
 		t.Fatalf("only these processes were found: %v", names)
 	}
 	for _, name := range names {
@@ -107,16 +129,13 @@ func TestKill(t *testing.T) {
 
 // killOne kills the processes of a unit and waits until the cluster is whole again.
 func killOne(t *testing.T, c *testkit.Cluster, name string) {
-	for _, pid := range units(t, c.Home)[name] {
-		if isShim(pid) {
-			continue
-		}
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && err != syscall.ESRCH {
-			t.Fatal(err)
+	for _, pid := range units(t, home.Dir(c.Home))[name] {
+		if !isShim(pid) {
+			kill(t, pid)
 		}
 	}
 	testkit.Eventually(t, 60*time.Second, name+" runs again", func() error {
-		for _, pid := range units(t, c.Home)[name] {
+		for _, pid := range units(t, home.Dir(c.Home))[name] {
 			if !isShim(pid) {
 				return nil
 			}
@@ -137,4 +156,14 @@ func podFacts(t *testing.T, c *testkit.Cluster) string {
 	t.Helper()
 	return c.Kubectl(t, "get", "pods", "-l", "app=steady", "--sort-by=.metadata.name", "-o",
 		`jsonpath={range .items[*]}{.metadata.name} {.metadata.uid} {.spec.nodeName} {.status.containerStatuses[0].containerID} {.status.containerStatuses[0].restartCount}{"\n"}{end}`)
+}
+
+// kill kills processes that may have ended by themselves.
+func kill(t *testing.T, pids ...int) {
+	t.Helper()
+	for _, pid := range pids {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && err != syscall.ESRCH {
+			t.Fatal(err)
+		}
+	}
 }
