@@ -13,18 +13,20 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/automode-dev/automode/controlplane"
+	"github.com/automode-dev/automode/localcloud/ec2/images"
 )
 
 const testVersion = "1.35"
@@ -34,7 +36,8 @@ type testCluster struct {
 	testing.TB
 	ctx     context.Context
 	admin   client.Client
-	ec2     *ec2.Client
+	cloud   *testCloud
+	ec2     *ec2.Client // as an administrator
 	config  Config
 	file    string
 	log     *lockedBuffer
@@ -43,27 +46,18 @@ type testCluster struct {
 	nodes   *kubelets
 }
 
-// newTestCluster skips where Kubernetes is not built or no AWS is at hand.
+// newTestCluster skips where Kubernetes is not built.
 func newTestCluster(t testing.TB) *testCluster {
 	t.Helper()
 	libexec, _ := filepath.Abs("../bin")
 	if _, err := os.Stat(filepath.Join(libexec, "kubernetes-"+testVersion, "kubernetes")); err != nil {
 		t.Skipf("Kubernetes %s is not built: run hack/build-kubernetes.sh", testVersion)
 	}
-	endpoint := os.Getenv("AUTOMODE_TEST_AWS")
-	if endpoint == "" {
-		t.Skip("no AWS to test with: set AUTOMODE_TEST_AWS to the URL of a local cloud")
-	}
-	t.Setenv("AWS_ENDPOINT_URL", endpoint)
-	for name, fallback := range map[string]string{"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"} {
-		if os.Getenv(name) == "" {
-			t.Setenv(name, fallback)
-		}
-	}
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
-	c := &testCluster{TB: t, ctx: ctx, log: &lockedBuffer{}}
+	c := &testCluster{TB: t, ctx: ctx, log: &lockedBuffer{}, cloud: newTestCloud(t)}
 	c.startControlPlane(libexec)
+	c.cloud.identities(t, c.config.Cluster.Name)
 	c.makeNetwork()
 	c.apply(manifests(t)...)
 	c.nodes = startKubelets(c)
@@ -103,8 +97,9 @@ func (c *testCluster) startControlPlane(libexec string) {
 	c.config = Config{
 		APIVersion: APIVersion, Kind: Kind, Kubeconfig: file,
 		Cluster: ClusterConfig{
-			Name: "test-cluster-" + fmt.Sprint(time.Now().UnixNano()%1e6), Region: "us-east-1", Version: testVersion,
+			Name: "test-cluster", Region: "us-east-1", Version: testVersion,
 			Endpoint: info.Endpoint, CertificateAuthority: info.CertificateAuthority, ServiceCIDR: "172.20.0.0/16",
+			Images: images.Parameters("us-east-1"),
 		},
 		Compute: ComputeConfig{NodePools: []string{"general-purpose", "system"}},
 	}
@@ -112,9 +107,7 @@ func (c *testCluster) startControlPlane(libexec string) {
 
 // makeNetwork makes a VPC with three subnets, a security group and a node role.
 func (c *testCluster) makeNetwork() {
-	cfg, err := awsconfig.LoadDefaultConfig(c.ctx)
-	c.must(err)
-	c.ec2 = ec2.NewFromConfig(cfg)
+	c.ec2 = ec2.NewFromConfig(c.cloud.admin)
 	vpc, err := c.ec2.CreateVpc(c.ctx, &ec2.CreateVpcInput{CidrBlock: aws.String("10.44.0.0/16")})
 	c.must(err)
 	zones, err := c.ec2.DescribeAvailabilityZones(c.ctx, &ec2.DescribeAvailabilityZonesInput{})
@@ -132,9 +125,9 @@ func (c *testCluster) makeNetwork() {
 	c.must(err)
 	c.config.Cluster.SecurityGroup = *group.GroupId
 	c.config.Compute.NodeRole = "role-" + c.config.Cluster.Name
-	_, err = iam.NewFromConfig(cfg).CreateRole(c.ctx, &iam.CreateRoleInput{
+	_, err = iam.NewFromConfig(c.cloud.admin).CreateRole(c.ctx, &iam.CreateRoleInput{
 		RoleName:                 &c.config.Compute.NodeRole,
-		AssumeRolePolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}`),
+		AssumeRolePolicyDocument: aws.String(nodeRoleTrust),
 	})
 	c.must(err)
 }
@@ -264,4 +257,76 @@ func freePort(t testing.TB) int {
 	}
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port
+}
+
+func named(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Name: name} }
+
+func (c *testCluster) claimsOf(pool string) []karpv1.NodeClaim {
+	return slices.DeleteFunc(c.claims(), func(claim karpv1.NodeClaim) bool { return claim.Labels[karpv1.NodePoolLabelKey] != pool })
+}
+
+// readyClaim waits for exactly one claim of the pool with an initialized node.
+func (c *testCluster) readyClaim(pool string) karpv1.NodeClaim {
+	c.Helper()
+	var found karpv1.NodeClaim
+	c.eventually("a node of pool "+pool+" is initialized", func() error {
+		claims := slices.DeleteFunc(c.claimsOf(pool), func(claim karpv1.NodeClaim) bool { return !claim.DeletionTimestamp.IsZero() })
+		if len(claims) != 1 || !claims[0].StatusConditions().Root().IsTrue() {
+			return fmt.Errorf("claims: %v", c.summary())
+		}
+		found = claims[0]
+		return nil
+	})
+	return found
+}
+
+// summary is a line per claim: its name, its node and its conditions.
+func (c *testCluster) summary() []string {
+	var lines []string
+	for _, claim := range c.claims() {
+		line := claim.Name + " " + claim.Status.NodeName
+		if !claim.DeletionTimestamp.IsZero() {
+			line += " (deleted)"
+		}
+		for _, condition := range claim.Status.Conditions {
+			line += fmt.Sprintf(" %s=%s(%s)", condition.Type, condition.Status, condition.Reason)
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+func requirement(claim karpv1.NodeClaim, key string) []string {
+	for _, requirement := range claim.Spec.Requirements {
+		if requirement.Key == key {
+			return requirement.Values
+		}
+	}
+	return nil
+}
+
+func (c *testCluster) scale(deployment string, replicas int32) {
+	c.Helper()
+	object := &appsv1.Deployment{}
+	c.must(c.admin.Get(c.ctx, client.ObjectKey{Namespace: "default", Name: deployment}, object))
+	object.Spec.Replicas = &replicas
+	c.must(c.admin.Update(c.ctx, object))
+}
+
+// checkEvents looks for condition events of a claim, from the source that Auto Mode's compute events have.
+func (c *testCluster) checkEvents(claim string, kinds ...string) {
+	c.Helper()
+	for _, kind := range kinds {
+		want := fmt.Sprintf("Status condition transitioned, Type: %s, Status: Unknown -> True, Reason: %[1]s", kind)
+		c.eventually("event "+kind, func() error {
+			list := &corev1.EventList{}
+			c.must(c.admin.List(c.ctx, list))
+			for _, e := range list.Items {
+				if e.InvolvedObject.Name == claim && e.Reason == kind && e.Message == want && e.Source.Component == "eks-auto-mode/compute" {
+					return nil
+				}
+			}
+			return fmt.Errorf("not among %d events", len(list.Items))
+		})
+	}
 }

@@ -48,6 +48,7 @@ import (
 	"github.com/automode-dev/automode/compute/nodes/leftovers"
 	"github.com/automode-dev/automode/compute/nodes/nodeclass"
 	"github.com/automode-dev/automode/compute/nodes/poolcheck"
+	"github.com/automode-dev/automode/compute/nodes/wakeup"
 )
 
 // parts are what the controllers are made of.
@@ -97,6 +98,7 @@ func Controllers(ctx context.Context, p parts) []controller.Controller {
 		provisioner,
 		provisioning.NewPodController(kube, provisioner, cluster),
 		provisioning.NewNodeController(kube, provisioner),
+		wakeup.NewController(provisioner),
 		staticprovisioning.NewController(kube, cluster, p.recorder, p.provider, provisioner, p.clock, devices, virtual),
 		staticdeprovisioning.NewController(kube, cluster, p.provider, p.clock, p.recorder),
 

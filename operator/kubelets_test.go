@@ -3,13 +3,16 @@ package operator
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"strings"
 	"sync"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 
@@ -34,6 +37,7 @@ func startKubelets(c *testCluster) *kubelets {
 		defer close(done)
 		for ctx.Err() == nil {
 			k.registerNodes(ctx)
+			k.renewLeases(ctx)
 			k.runPods(ctx)
 			time.Sleep(200 * time.Millisecond)
 		}
@@ -83,7 +87,28 @@ func (k *kubelets) registerNodes(ctx context.Context) {
 	}
 }
 
-// config reads the node configuration out of the launch template that the instance came from.
+// renewLeases keeps the nodes from being taken for dead.
+func (k *kubelets) renewLeases(ctx context.Context) {
+	nodes := &corev1.NodeList{}
+	if k.admin.List(ctx, nodes) != nil {
+		return
+	}
+	for _, node := range nodes.Items {
+		lease := &coordinationv1.Lease{}
+		key := client.ObjectKey{Namespace: corev1.NamespaceNodeLease, Name: node.Name}
+		switch err := k.admin.Get(ctx, key, lease); {
+		case apierrors.IsNotFound(err):
+			lease.Namespace, lease.Name = key.Namespace, key.Name
+			lease.Spec = coordinationv1.LeaseSpec{HolderIdentity: &key.Name, LeaseDurationSeconds: ptr.To(int32(40)), RenewTime: &metav1.MicroTime{Time: time.Now()}}
+			_ = k.admin.Create(ctx, lease)
+		case err == nil && time.Since(lease.Spec.RenewTime.Time) > 5*time.Second:
+			lease.Spec.RenewTime = &metav1.MicroTime{Time: time.Now()}
+			_ = k.admin.Update(ctx, lease)
+		}
+	}
+}
+
+// config is the node configuration in the instance's user data.
 func (k *kubelets) config(ctx context.Context, id string) (nodev1alpha1.NodeConfig, error) {
 	k.mu.Lock()
 	config, known := k.userData[id]
@@ -91,13 +116,13 @@ func (k *kubelets) config(ctx context.Context, id string) (nodev1alpha1.NodeConf
 	if known {
 		return config, nil
 	}
-	data, err := instanceUserData(ctx, k.ec2, id)
+	document, err := k.cloud.ec2.Metadata(ctx, id)
 	if err != nil {
 		return nodev1alpha1.NodeConfig{}, err
 	}
-	config, err = nodev1alpha1.ParseUserData(data)
+	config, err = nodev1alpha1.ParseUserData(document.UserData)
 	if err != nil {
-		k.Errorf("user data of %s: %v\n%s", id, err, data)
+		k.Errorf("user data of %s: %v\n%s", id, err, document.UserData)
 		return config, err
 	}
 	k.mu.Lock()
@@ -144,7 +169,7 @@ func flagLabels(config nodev1alpha1.NodeConfig) map[string]string {
 func configTaints(config nodev1alpha1.NodeConfig) []corev1.Taint {
 	var taints []corev1.Taint
 	if raw, ok := config.Spec.Kubelet.Config["registerWithTaints"]; ok {
-		_ = jsonUnmarshal(raw.Raw, &taints)
+		_ = json.Unmarshal(raw.Raw, &taints)
 	}
 	return taints
 }

@@ -158,7 +158,7 @@ func newScheme() *runtime.Scheme {
 // karpenterOptions are Karpenter's settings in Auto Mode.
 func karpenterOptions() *options.Options {
 	return &options.Options{
-		CPURequests:       2000,
+		CPURequests:       1000,
 		BatchMaxDuration:  10 * time.Second,
 		BatchIdleDuration: time.Second,
 		PreferencePolicy:  options.PreferencePolicyRespect,

@@ -19,10 +19,10 @@ import (
 
 const (
 	// lookEvery is the time between two looks at the cloud.
-	lookEvery = 30 * time.Second
+	lookEvery = 15 * time.Second
 	// grace is how long a new instance may be without a claim that names it: its id reaches the claim only after the
 	// launch has returned.
-	grace = 45 * time.Second
+	grace = 30 * time.Second
 	// templatesEvery and templateAge bound how long an unused launch template stays.
 	templatesEvery = 10 * time.Minute
 	templateAge    = 30 * time.Minute
