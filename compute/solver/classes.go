@@ -13,6 +13,7 @@ type class struct {
 	id       int
 	pods     []int // into the snapshot, in its order
 	next     int   // how many of them have found a place
+	stuck    int   // how often limits left some of them without a node
 	rep      *Pod
 	vec      vector
 	priority int32

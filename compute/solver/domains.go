@@ -199,13 +199,36 @@ func (p *problem) podDomains(c *class, key string) []bool {
 	}
 	table := p.domains[key]
 	out := make([]bool, len(table.names))
-	for _, a := range podAlternatives(c.rep.Pod) {
+	for _, a := range p.usable(podAlternatives(c.rep.Pod)) {
 		set, ok := a.get(key)
 		for d, name := range table.names {
 			out[d] = out[d] || !ok || set.has(name)
 		}
 	}
 	c.domains[key] = out
+	return out
+}
+
+// usable drops the alternatives that no pool and no node can meet: a domain that
+// only they allow is none.
+func (p *problem) usable(alternatives []conditions) []conditions {
+	if len(alternatives) == 1 {
+		return alternatives
+	}
+	out := slices.DeleteFunc(slices.Clone(alternatives), func(a conditions) bool {
+		for _, pl := range p.pools {
+			if _, _, ok := p.option(a, pl); ok {
+				return false
+			}
+		}
+		return !slices.ContainsFunc(p.nodes, func(n *nodeState) bool {
+			_, ok := n.conds.accepts(a, noneUndefined)
+			return ok
+		})
+	})
+	if len(out) == 0 {
+		return alternatives
+	}
 	return out
 }
 
@@ -242,7 +265,8 @@ func (p *problem) score(c *class, key string, d int) (int64, int) {
 	return score, count
 }
 
-// record counts k pods of an item in the groups, in its domains.
+// record counts k pods of an item in the groups, in its domains; with a
+// negative k it takes them out again.
 func (p *problem) record(c *class, it *item, k int) {
 	for _, g := range c.selected {
 		if set, ok := it.pins.get(g.key); ok && p.countsOnNew(g, it) {

@@ -20,13 +20,10 @@ func (p *problem) explain() []Unplaced {
 	for _, c := range p.classes {
 		if c.left() > 0 {
 			reasons := p.reasons(c)
+			if c.stuck > 0 {
+				reasons = p.stuckReasons(c)
+			}
 			add(c.pods[c.next:], reasons, nearest(reasons))
-		}
-	}
-	for _, it := range p.items {
-		if it.count > 0 {
-			reasons := p.itemReasons(it)
-			add(it.pods, reasons, nearest(reasons))
 		}
 	}
 	sort.SliceStable(out, func(i, j int) bool { return out[i].pod < out[j].pod })
@@ -100,19 +97,15 @@ func (p *problem) counts(g *group) string {
 	return s
 }
 
-// itemReasons explains an item that found a domain but no node.
-func (p *problem) itemReasons(it *item) []Reason {
+// stuckReasons explains a class that found a domain but no node.
+func (p *problem) stuckReasons(c *class) []Reason {
 	var out []Reason
 	for _, pl := range p.pools {
-		f := p.feasibleIn(it, pl)
-		switch {
-		case !f.ok():
+		if f := p.feasible(c, nil, pl); !f.ok() {
 			out = append(out, f.reason)
-		case p.cheapestOffer(pl, f.bits) < 0:
-			out = append(out, Reason{pl.Name, ReasonLimits, p.limitReason(pl)})
-		default:
-			out = append(out, Reason{pl.Name, ReasonLimits, p.limitReason(pl)})
+			continue
 		}
+		out = append(out, Reason{pl.Name, ReasonLimits, p.limitReason(pl)})
 	}
 	return out
 }

@@ -9,34 +9,40 @@ import (
 // they follow, on a node that may grow for them, or, being the first of a kind
 // that follows itself, on a node of their own. It goes pod by pod because each
 // may open the way for the next.
-func (p *problem) packFollowers(nodes []*newNode) ([]*newNode, bool) {
+func (p *problem) packFollowers() bool {
 	any := false
 	for progress := true; progress; {
 		progress = false
 		for _, c := range p.classes {
-			for c.follower && c.left() > 0 {
-				if !p.follow(c, nodes) {
-					n := p.openFor(c, nodes)
-					if n == nil {
-						break
-					}
-					nodes = append(nodes, n)
-				}
+			for c.follower && c.left() > 0 && (p.follow(c) || p.openFor(c) || p.moveLeader(c)) {
 				progress, any = true, true
 			}
 		}
 	}
-	return nodes, any
+	return any
 }
 
-// follow puts the next pod of a class on one of the nodes.
-func (p *problem) follow(c *class, nodes []*newNode) bool {
-	for _, n := range nodes {
-		if p.near(c, n) && c.perNodeRoom(n.tally, n.ports, 1) > 0 && p.join(c, n, nil, 0) {
-			return true
-		}
+// lead opens nodes for pods that follow their own kind, where they are the
+// first, before smaller pods that they could follow are placed.
+func (p *problem) lead(c *class) bool {
+	before := c.next
+	for c.left() > 0 && (p.follow(c) || p.first(c) && p.openFor(c)) {
 	}
-	return false
+	return c.next > before
+}
+
+// first tells whether no pod that the class would have to be near has a place yet.
+func (p *problem) first(c *class) bool {
+	return !slices.ContainsFunc(c.owns, func(g *group) bool {
+		return g.hostname && g.kind == affinity && !g.soft && g.total > 0
+	})
+}
+
+// follow puts the next pod of a class on one of the new nodes.
+func (p *problem) follow(c *class) bool {
+	return slices.ContainsFunc(p.fresh, func(n *newNode) bool {
+		return p.near(c, n) && c.perNodeRoom(n.tally, n.ports, 1) > 0 && p.join(c, n, nil, 0)
+	})
 }
 
 // near tells whether a node has a pod of each kind that the class must be near.
@@ -60,14 +66,49 @@ func (p *problem) join(c *class, n *newNode, pins []int, depth int) bool {
 	key := c.keys[depth]
 	set, pinned := n.pins.get(key)
 	for d, name := range p.domains[key].names {
-		if pinned && !set.has(name) || !p.allowsAll(c, key, d) {
+		if pinned && !set.has(name) {
 			continue
 		}
-		if p.join(c, n, append(slices.Clone(pins), d), depth+1) {
+		if !pinned {
+			p.settle(n, key, d, 1)
+		}
+		if p.allowsAll(c, key, d) && p.join(c, n, append(slices.Clone(pins), d), depth+1) {
 			return true
+		}
+		if !pinned {
+			p.settle(n, key, d, -1)
 		}
 	}
 	return false
+}
+
+// settle counts the pods on a node in a domain that the node is about to be
+// bound to, which it was not when they came.
+func (p *problem) settle(n *newNode, key string, d, times int) {
+	for _, i := range n.pods {
+		it := p.itemOfPod[i]
+		if _, counted := it.pins.get(key); counted {
+			continue
+		}
+		for _, g := range it.class.selected {
+			if g.key == key && p.mayCount(g, n) {
+				g.selected[d] += times
+			}
+		}
+	}
+}
+
+// mayCount tells whether a spread may count a new node, going by the offerings
+// it can still become.
+func (p *problem) mayCount(g *group, n *newNode) bool {
+	if g.filter == nil || g.filter.alternatives == nil {
+		return g.filter.counts(n.pool.Taints, nil)
+	}
+	return slices.ContainsFunc(g.filter.alternatives, func(a conditions) bool {
+		bits := n.bits.clone()
+		p.off.narrow(bits, a)
+		return !bits.empty()
+	})
 }
 
 // grow takes the pod if some offering of the node suits it too.
@@ -135,18 +176,18 @@ func (p *problem) cheapestOffer(pl *pool, bits bitset) int {
 }
 
 // openFor opens a node for the first pod of a kind that follows itself.
-func (p *problem) openFor(c *class, nodes []*newNode) *newNode {
+func (p *problem) openFor(c *class) bool {
 	for _, g := range c.owns {
 		if !g.hostname || g.kind != affinity || g.soft {
 			continue
 		}
-		if !slices.Contains(c.selected, g) || p.runsSomewhere(g, nodes) {
-			return nil
+		if !slices.Contains(c.selected, g) || p.runsSomewhere(g) {
+			return false
 		}
 	}
 	pins, ok := p.choose(c, nil, 0)
 	if !ok {
-		return nil
+		return false
 	}
 	it := p.itemOf(c, pins)
 	for _, soft := range []bool{false, true} {
@@ -155,24 +196,89 @@ func (p *problem) openFor(c *class, nodes []*newNode) *newNode {
 			if !f.ok() || f.soft != soft {
 				continue
 			}
-			if o := p.cheapestOffer(pl, f.bits); o >= 0 {
-				n := &newNode{pool: pl, bits: f.bits.clone(), rest: p.rest.merge(pl.base, f.rest), sum: slices.Clone(c.vec), offer: o}
-				p.buy(n)
+			if n := p.open(it.class, pl, f); n != nil {
 				p.take(it, n)
-				return n
+				p.fresh = append(p.fresh, n)
+				return true
 			}
 		}
 	}
-	return nil
+	return false
 }
 
-func (p *problem) runsSomewhere(g *group, nodes []*newNode) bool {
+// open buys a node that has room for one pod of a class.
+func (p *problem) open(c *class, pl *pool, f *feasible) *newNode {
+	o := p.cheapestOffer(pl, f.bits)
+	if o < 0 {
+		return nil
+	}
+	n := &newNode{pool: pl, bits: f.bits.clone(), rest: p.rest.merge(pl.base, f.rest), sum: slices.Clone(c.vec), offer: o}
+	p.buy(n)
+	return n
+}
+
+// moveLeader takes a pod that the class must be near from a node that has no
+// room for both to a node of their own.
+func (p *problem) moveLeader(c *class) bool {
+	for _, from := range p.fresh {
+		if !p.near(c, from) || slices.ContainsFunc(from.pods, func(i int) bool { return p.itemOfPod[i].class.follower }) {
+			continue
+		}
+		for _, i := range from.pods {
+			leader := p.itemOfPod[i]
+			if !p.leads(leader.class, c) {
+				continue
+			}
+			n := p.open(leader.class, from.pool, p.feasibleIn(leader, from.pool))
+			if n == nil {
+				continue
+			}
+			leader.class.note(&n.tally, 1)
+			n.ports, n.pods = slices.Clone(leader.class.ports), []int{i}
+			for _, pin := range leader.pins {
+				n.pins = n.pins.add(pin.key, pin.set)
+			}
+			if c.perNodeRoom(n.tally, n.ports, 1) > 0 && p.join(c, n, nil, 0) {
+				p.remove(from, i)
+				p.fresh = append(p.fresh, n)
+				return true
+			}
+			p.giveBack(n)
+		}
+	}
+	return false
+}
+
+// leads tells whether one pod of a class is all that another must be near.
+func (p *problem) leads(leader, c *class) bool {
+	for _, g := range c.owns {
+		if g.hostname && g.kind == affinity && !g.soft && !slices.Contains(leader.selected, g) {
+			return false
+		}
+	}
+	return true
+}
+
+// remove takes a pod off a node.
+func (p *problem) remove(n *newNode, i int) {
+	c := p.itemOfPod[i].class
+	n.pods = slices.DeleteFunc(n.pods, func(j int) bool { return i == j })
+	n.sum.addTimes(c.vec, -1)
+	c.note(&n.tally, -1)
+	for _, port := range c.ports {
+		if at := slices.Index(n.ports, port); at >= 0 {
+			n.ports = slices.Delete(n.ports, at, at+1)
+		}
+	}
+}
+
+func (p *problem) runsSomewhere(g *group) bool {
 	for _, n := range p.nodes {
 		if selected, _ := n.tally.get(g.id); selected > 0 {
 			return true
 		}
 	}
-	return slices.ContainsFunc(nodes, func(n *newNode) bool {
+	return slices.ContainsFunc(p.fresh, func(n *newNode) bool {
 		selected, _ := n.tally.get(g.id)
 		return selected > 0
 	})
@@ -182,6 +288,7 @@ func (p *problem) runsSomewhere(g *group, nodes []*newNode) bool {
 func (p *problem) take(it *item, n *newNode) {
 	c := it.class
 	n.pods = append(n.pods, c.pods[c.next])
+	p.itemOfPod[c.pods[c.next]] = it
 	c.next++
 	p.record(c, it, 1)
 	c.note(&n.tally, 1)

@@ -30,7 +30,9 @@ type problem struct {
 	bound  float64
 	method map[string]string
 
-	items []*item // what goes to new nodes, in the order it was decided
+	itemOfPod []*item // of pods on new nodes
+	fresh     []*newNode
+	items     []*item // what goes to new nodes, in the order it was decided
 }
 
 func compile(s *Snapshot) *problem {
@@ -47,6 +49,7 @@ func compile(s *Snapshot) *problem {
 	for i := range s.Pods {
 		owned[i] = p.groups.of(s.Pods[i].Pod)
 	}
+	p.itemOfPod = make([]*item, len(s.Pods))
 	p.reserve()
 	p.rest = newResiduals(p.off)
 	for i := range s.Pools {

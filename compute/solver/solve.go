@@ -7,38 +7,51 @@ import (
 // Solve decides where the pods of a snapshot go.
 func Solve(s Snapshot) Plan {
 	p := compile(&s)
-	var nodes []*newNode
 	for again := true; again; {
-		p.place()
-		nodes = append(nodes, p.packAll()...)
-		nodes, again = p.packFollowers(nodes)
+		placed := p.place()
+		p.packAll()
+		left := p.returnLeft()
+		if left {
+			p.repair()
+		}
+		again = p.packFollowers() || left && placed
 	}
-	return p.plan(nodes)
+	return p.plan(p.fresh)
 }
 
 // place puts every class on existing nodes and into topology domains. Classes
 // that depend on others are tried again for as long as that helps.
-func (p *problem) place() {
+func (p *problem) place() bool {
+	any := false
 	for progress := true; progress; {
 		progress = false
 		for _, c := range p.classes {
-			if c.left() == 0 {
+			if c.left() == 0 || c.stuck >= maxTries {
 				continue
 			}
 			if p.placeOnNodes(c) {
 				progress = true
 			}
-			if c.left() > 0 && !c.follower && p.assign(c) {
+			switch {
+			case c.left() == 0:
+			case c.follower:
+				progress = p.lead(c) || progress
+			case p.assign(c):
 				progress = true
 			}
 		}
+		any = any || progress
 	}
+	return any
 }
+
+// maxTries is how often pods that limits left out get another chance, in other
+// domains or after repairs.
+const maxTries = 3
 
 // packAll packs the items pool by pool, heaviest first; what a pool's limits do
 // not allow goes to the next. Pools with a soft taint against a pod come last for it.
-func (p *problem) packAll() []*newNode {
-	var nodes []*newNode
+func (p *problem) packAll() {
 	for _, soft := range []bool{false, true} {
 		for _, pl := range p.pools {
 			var items []*item
@@ -51,11 +64,10 @@ func (p *problem) packAll() []*newNode {
 				}
 			}
 			if len(items) > 0 {
-				nodes = append(nodes, p.packPool(pl, items)...)
+				p.fresh = append(p.fresh, p.packPool(pl, items)...)
 			}
 		}
 	}
-	return nodes
 }
 
 // packPool packs items of one pool by all methods and keeps the cheapest.
@@ -151,6 +163,9 @@ func (k *packer) realise(best *packing) []*newNode {
 			for _, l := range b.load {
 				it := k.items[l.item].it
 				n.pods = append(n.pods, it.pods[:l.n]...)
+				for _, i := range it.pods[:l.n] {
+					k.p.itemOfPod[i] = it
+				}
 				it.pods = it.pods[l.n:]
 				it.count -= l.n
 				it.class.note(&n.tally, l.n)

@@ -51,7 +51,7 @@ func (c *Case) Snapshot() solver.Snapshot {
 
 func (c *Case) convertNode(n *corev1.Node) solver.Node {
 	out := solver.Node{Name: n.Name, Pool: n.Labels[v1.NodePoolLabelKey], Labels: n.Labels, Taints: n.Spec.Taints,
-		Allocatable: n.Status.Allocatable, Capacity: n.Status.Capacity, Initialized: n.Labels[v1.NodeInitializedLabelKey] == "true"}
+		Allocatable: n.Status.Allocatable, Capacity: n.Status.Capacity, Initialized: true} // Karpenter takes nodes without a claim for initialized
 	for _, p := range c.Bound {
 		if p.Spec.NodeName == n.Name {
 			out.Pods = append(out.Pods, p)
@@ -95,6 +95,50 @@ func convertType(t *cloudprovider.InstanceType) *solver.InstanceType {
 		out.Offerings = append(out.Offerings, of)
 	}
 	return out
+}
+
+// covered tells whether every domain of a node is also one that some pool could
+// make. Karpenter's anti-affinity does not see other domains.
+func (c *Case) covered() bool {
+	known := map[string]bool{}
+	for _, p := range c.Pools {
+		reqs := scheduling.NewNodeSelectorRequirementsWithMinValues(p.Spec.Template.Spec.Requirements...)
+		for _, t := range c.Types {
+			for _, o := range t.Offerings {
+				for _, key := range []string{corev1.LabelTopologyZone, v1.CapacityTypeLabelKey} {
+					if v := o.Requirements.Get(key).Any(); o.Available && reqs.Get(key).Has(v) {
+						known[key+v] = true
+					}
+				}
+			}
+		}
+	}
+	for _, n := range c.Nodes {
+		for _, key := range []string{corev1.LabelTopologyZone, v1.CapacityTypeLabelKey} {
+			if !known[key+n.Labels[key]] {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// register tells Karpenter's topology of the domains of nodes. It knows those of
+// pools that a pod tolerates, which is not enough for the rules of other pods.
+func (c *Case) register(w *world) {
+	spread := map[string]bool{}
+	for _, p := range c.Pods {
+		for _, s := range p.Spec.TopologySpreadConstraints {
+			spread[s.TopologyKey] = true
+		}
+	}
+	for _, n := range w.nodes {
+		for _, key := range []string{corev1.LabelTopologyZone, v1.CapacityTypeLabelKey} {
+			if domain, ok := n.Labels()[key]; ok && !spread[key] {
+				w.topology.Register(key, domain)
+			}
+		}
+	}
 }
 
 // labelsOf are the labels of a node of a type in one of its offerings.

@@ -43,50 +43,45 @@ func (c *Case) Check(plan solver.Plan) error {
 	if got, want := len(target)+len(plan.Unplaced), len(c.Pods); got != want {
 		return fmt.Errorf("the plan speaks of %d pods, the case has %d", got, want)
 	}
-	hard := *c
-	hard.Pods = nil
-	for _, p := range c.Pods {
-		hard.Pods = append(hard.Pods, withoutSoft(p))
-	}
-	w, err := hard.newWorld(nodes, scheduling.IgnorePreferences)
-	if err != nil {
+	if err := c.checkLimits(plan); err != nil {
 		return err
 	}
-	hard.register(w)
+	hard := c.HardOnly()
+	// Where one order does not work, those that were refused go first in the next.
+	var first map[string]bool
+	var err error
+	for range 5 {
+		if first, err = hard.tryOrder(nodes, target, first); err == nil || first == nil {
+			return err
+		}
+	}
+	return err
+}
+
+// tryOrder puts the pods where the plan says, some first, and returns those
+// that were refused.
+func (c *Case) tryOrder(nodes []*corev1.Node, target map[string]string, first map[string]bool) (map[string]bool, error) {
+	w, err := c.newWorld(nodes, scheduling.IgnorePreferences)
+	if err != nil {
+		return nil, err
+	}
+	c.register(w)
 	existing := map[string]*scheduling.ExistingNode{}
 	for _, n := range w.nodes {
 		existing[n.Name()] = scheduling.NewExistingNode(n, w.topology, n.Taints(), c.daemonsOn(n.Node), nil, false)
 	}
-	if err := c.checkLimits(plan); err != nil {
-		return err
-	}
-	return w.place(target, existing)
-}
-
-// register tells Karpenter's topology of domains that only nodes have. It knows
-// them by itself except for the rules by which pods keep others away.
-func (c *Case) register(w *world) {
-	spread := map[string]bool{}
-	for _, p := range c.Pods {
-		for _, s := range p.Spec.TopologySpreadConstraints {
-			spread[s.TopologyKey] = true
-		}
-	}
-	for _, n := range w.nodes {
-		for _, key := range []string{corev1.LabelTopologyZone, v1.CapacityTypeLabelKey} {
-			if domain, ok := n.Labels()[key]; ok && !spread[key] {
-				w.topology.Register(key, domain)
-			}
-		}
-	}
+	return w.place(target, existing, first)
 }
 
 // place puts all pods where they belong, again and again until nothing moves.
-func (w *world) place(target map[string]string, existing map[string]*scheduling.ExistingNode) error {
+func (w *world) place(target map[string]string, existing map[string]*scheduling.ExistingNode, first map[string]bool) (map[string]bool, error) {
 	left := slices.Clone(w.pods)
 	// Pods that nothing holds back must not come first: they can make a spread
 	// uneven that would allow both the other way round.
 	slices.SortStableFunc(left, func(a, b *corev1.Pod) int {
+		if x, y := first[a.Name], first[b.Name]; x != y {
+			return map[bool]int{true: -1, false: 1}[x]
+		}
 		return len(b.Spec.TopologySpreadConstraints) - len(a.Spec.TopologySpreadConstraints)
 	})
 	for len(left) > 0 {
@@ -95,19 +90,26 @@ func (w *world) place(target map[string]string, existing map[string]*scheduling.
 		for _, p := range left {
 			name, ok := target[p.Namespace+"/"+p.Name]
 			if !ok {
-				continue
+				continue // left out
 			}
 			if err := w.put(p, existing[name]); err != nil {
 				refused = append(refused, p)
 				why = fmt.Errorf("pod %s on node %s: %w", p.Name, name, err)
 			}
 		}
-		if len(refused) == len(left) {
-			return fmt.Errorf("%d pods are not allowed where the plan puts them, the last: %w", len(refused), why)
+		if len(refused) > 0 && len(refused) == len(left) {
+			next := maps.Clone(first)
+			if next == nil {
+				next = map[string]bool{}
+			}
+			for _, p := range refused {
+				next[p.Name] = true
+			}
+			return next, fmt.Errorf("%d pods are not allowed where the plan puts them, the last: %w", len(refused), why)
 		}
 		left = refused
 	}
-	return nil
+	return nil, nil
 }
 
 // put tries the alternatives of the pod's node affinity in turn.
@@ -140,6 +142,17 @@ func alternatives(p *corev1.Pod) []*corev1.Pod {
 		out = append(out, q)
 	}
 	return out
+}
+
+// HardOnly is the case without soft constraints. Karpenter drops them one by
+// one, and then forgets what it has counted for the pod's other rules.
+func (c *Case) HardOnly() *Case {
+	hard := *c
+	hard.Pods = nil
+	for _, p := range c.Pods {
+		hard.Pods = append(hard.Pods, withoutSoft(p))
+	}
+	return &hard
 }
 
 func withoutSoft(p *corev1.Pod) *corev1.Pod {
