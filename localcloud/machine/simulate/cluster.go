@@ -36,6 +36,7 @@ type cluster struct {
 	queue   workqueue.TypedRateLimitingInterface[task]
 
 	mu      sync.Mutex
+	ended   bool               // no machine is left, and none will come
 	members map[string]*member // by node name
 	pods    map[string]*pod    // by namespace/name
 }
@@ -105,6 +106,7 @@ func (c *cluster) shutDown(id string, then func()) (left int) {
 			left++
 		}
 	}
+	c.ended = left == 0
 	return left
 }
 
@@ -114,7 +116,7 @@ func (c *cluster) run(ctx context.Context) {
 	defer cancel()
 	config, err := c.connect(ctx)
 	if err != nil {
-		return // ctx ended
+		return // ctx ended, or the last machine went
 	}
 	context.AfterFunc(ctx, c.queue.ShutDown)
 	go c.watchPods(ctx)
@@ -134,12 +136,15 @@ func (c *cluster) run(ctx context.Context) {
 	wg.Wait()
 }
 
-// connect asks for access to the cluster until the API server answers.
+// connect asks for access to the cluster until the API server answers, or until there is nobody to speak for.
 func (c *cluster) connect(ctx context.Context) (*rest.Config, error) {
 	for wait := 200 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
 		config, err := c.tryConnect(ctx)
 		if err == nil {
 			return config, nil
+		}
+		if c.abandon() {
+			return nil, fmt.Errorf("connecting to cluster %s: no machine is left: %w", c.name, err)
 		}
 		c.log.Warn("the cluster does not answer yet", "error", err)
 		select {
@@ -148,6 +153,21 @@ func (c *cluster) connect(ctx context.Context) (*rest.Config, error) {
 		case <-time.After(wait):
 		}
 	}
+}
+
+// abandon lets the machines go without telling anybody, if they all shut down.
+func (c *cluster) abandon() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.ended {
+		return false
+	}
+	for _, m := range c.members {
+		if m.then != nil {
+			m.then()
+		}
+	}
+	return true
 }
 
 func (c *cluster) tryConnect(ctx context.Context) (*rest.Config, error) {

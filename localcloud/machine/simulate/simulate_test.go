@@ -353,3 +353,40 @@ const untainted = `apiVersion: node.eks.aws/v1alpha1
 kind: NodeConfig
 spec: {cluster: {name: test}, kubelet: {config: {maxPods: 27}}}
 `
+
+// TestClusterGone removes a machine whose cluster never answers.
+func TestClusterGone(t *testing.T) {
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		done <- Run(ctx, Options{Home: home.Dir(dir), Kubeconfig: func(context.Context, string) ([]byte, error) { return nil, errors.New("gone") }})
+	}()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	machines, err := machine.NewSimulated(machine.SimulatedOptions{Home: home.Dir(dir), Automode: self})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := machines.Ensure(t.Context(), spec("i-1", 1)); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(300 * time.Millisecond)
+	start := time.Now()
+	if err := machines.Remove(t.Context(), "i-1"); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(start); took > 2*time.Second {
+		t.Errorf("removed after %v", took)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if _, err := machines.RemoveAll(context.Background()); err != nil {
+		t.Error(err)
+	}
+	machines.Close()
+}
