@@ -3,8 +3,11 @@
 package cloudtest
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"net"
+	"net/http"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -50,6 +53,7 @@ func Config(endpoint, key, secret, session string) aws.Config {
 	return aws.Config{
 		Region:       localcloud.DefaultRegion,
 		BaseEndpoint: aws.String(endpoint),
+		HTTPClient:   &http.Client{Transport: keepBody{http.DefaultTransport}},
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: key, SecretAccessKey: secret, SessionToken: session}, nil
 		}),
@@ -74,4 +78,22 @@ func Core(t testing.TB, services ...*wire.Service) (*localcloud.Server, *localcl
 	}
 	cfg := Serve(t, s)
 	return s, core, Config(*cfg.BaseEndpoint, core.Admin.AccessKeyID, core.Admin.SecretAccessKey, "")
+}
+
+// keepBody shields the transport from the SDK, which closes the request's body as soon as the answer begins. A local
+// server answers so fast that the transport may still be looking whether the body has ended; it then drops the
+// connection in the middle of the answer.
+type keepBody struct{ http.RoundTripper }
+
+func (k keepBody) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return k.RoundTripper.RoundTrip(r)
+	}
+	data, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	r = r.Clone(r.Context())
+	r.Body = io.NopCloser(bytes.NewReader(data))
+	return k.RoundTripper.RoundTrip(r)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
+	"net/http"
 	"path/filepath"
 	"testing"
 	"time"
@@ -13,10 +15,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/smithy-go"
 
+	"github.com/automode-dev/automode/localcloud"
+	"github.com/automode-dev/automode/localcloud/access"
 	"github.com/automode-dev/automode/localcloud/cloudtest"
 	"github.com/automode-dev/automode/localcloud/ec2"
 	"github.com/automode-dev/automode/localcloud/ec2/images"
 	"github.com/automode-dev/automode/localcloud/store"
+	"github.com/automode-dev/automode/localcloud/wire"
 )
 
 // cloud is a running EC2 service and a client of it.
@@ -25,6 +30,7 @@ type cloud struct {
 	t       testing.TB
 	service *ec2.Service
 	config  aws.Config
+	callers callers
 }
 
 const account = "111122223333"
@@ -52,8 +58,41 @@ func startOn(t testing.TB, db *store.DB, change ...func(*ec2.Options)) *cloud {
 	}
 	s.Start(t.Context())
 	t.Cleanup(s.Close)
-	config := cloudtest.Start(t, s.Wire())
-	return &cloud{Client: sdk.NewFromConfig(config), t: t, service: s, config: config}
+	server, err := localcloud.New(localcloud.Options{Home: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	callers := callers{root: access.Root(account)}
+	server.Authenticate(callers)
+	server.Mount(s.Wire())
+	config := cloudtest.Serve(t, server)
+	config.Credentials = credentials(root)
+	return &cloud{Client: sdk.NewFromConfig(config), t: t, service: s, config: config, callers: callers}
+}
+
+// root is the access key of the account's root user.
+const root = "AKIAROOT"
+
+// callers are the principals of a test by their access keys.
+type callers map[string]*access.Caller
+
+func (c callers) Authenticate(_ *http.Request, _ []byte, scope wire.Scope) (*access.Caller, error) {
+	return c[scope.AccessKeyID], nil
+}
+
+func credentials(key string) aws.CredentialsProvider {
+	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{AccessKeyID: key, SecretAccessKey: "secret"}, nil
+	})
+}
+
+// as returns a client whose calls are made by another principal.
+func (c *cloud) as(caller *access.Caller) *sdk.Client {
+	key := fmt.Sprintf("AKIA%d", len(c.callers))
+	c.callers[key] = caller
+	config := c.config
+	config.Credentials = credentials(key)
+	return sdk.NewFromConfig(config)
 }
 
 func must[T any](t testing.TB) func(T, error) T {
@@ -116,7 +155,7 @@ func (c *cloud) waitState(id string, state types.InstanceStateName) {
 	eventually(c.t, id+" to be "+string(state), func() bool { return c.instance(id).State.Name == state })
 }
 
-func (c *cloud) template(name, subnetID string, tags map[string]string) string {
+func (c *cloud) template(name string, tags map[string]string) string {
 	c.t.Helper()
 	var list []types.Tag
 	for k, v := range tags {
@@ -137,41 +176,3 @@ func (c *cloud) template(name, subnetID string, tags map[string]string) string {
 	out := must[*sdk.CreateLaunchTemplateOutput](c.t)(c.CreateLaunchTemplate(c.t.Context(), in))
 	return *out.LaunchTemplate.LaunchTemplateId
 }
-
-func TestFleetLaunchesAndTerminates(t *testing.T) {
-	c, ctx := start(t), t.Context()
-	_, subnetID := c.network("10.0.0.0/16", "10.0.0.0/24")
-	lt := c.template("nodes", subnetID, nil)
-	fleet := must[*sdk.CreateFleetOutput](t)(c.CreateFleet(ctx, &sdk.CreateFleetInput{
-		Type: types.FleetTypeInstant,
-		LaunchTemplateConfigs: []types.FleetLaunchTemplateConfigRequest{{
-			LaunchTemplateSpecification: &types.FleetLaunchTemplateSpecificationRequest{LaunchTemplateId: &lt, Version: new("$Latest")},
-			Overrides: []types.FleetLaunchTemplateOverridesRequest{
-				{InstanceType: "c6a.2xlarge", SubnetId: &subnetID}, {InstanceType: "c6a.large", SubnetId: &subnetID}},
-		}},
-		TargetCapacitySpecification: &types.TargetCapacitySpecificationRequest{TotalTargetCapacity: new(int32(2)), DefaultTargetCapacityType: types.DefaultTargetCapacityTypeOnDemand},
-		TagSpecifications:           []types.TagSpecification{{ResourceType: types.ResourceTypeInstance, Tags: []types.Tag{{Key: new("k"), Value: new("v")}}}},
-	}))
-	if len(fleet.Errors) != 0 || len(fleet.Instances) != 1 || len(fleet.Instances[0].InstanceIds) != 2 {
-		t.Fatalf("got fleet %+v", fleet)
-	}
-	over := fleet.Instances[0].LaunchTemplateAndOverrides.Overrides
-	if over.InstanceType != "c6a.large" || *over.SubnetId != subnetID || *over.AvailabilityZone != "us-east-1a" || over.ImageId == nil {
-		t.Errorf("override not echoed: %+v", over)
-	}
-	id := fleet.Instances[0].InstanceIds[0]
-	c.waitState(id, types.InstanceStateNameRunning)
-	i := c.instance(id)
-	if len(i.NetworkInterfaces) != 1 || len(i.NetworkInterfaces[0].Ipv4Prefixes) != 1 || len(i.BlockDeviceMappings) != 2 {
-		t.Errorf("got interfaces %+v, devices %+v", i.NetworkInterfaces, i.BlockDeviceMappings)
-	}
-	must[*sdk.TerminateInstancesOutput](t)(c.TerminateInstances(ctx, &sdk.TerminateInstancesInput{InstanceIds: fleet.Instances[0].InstanceIds}))
-	c.waitState(id, types.InstanceStateNameTerminated)
-	nics := must[*sdk.DescribeNetworkInterfacesOutput](t)(c.DescribeNetworkInterfaces(ctx, &sdk.DescribeNetworkInterfacesInput{
-		Filters: []types.Filter{{Name: new("subnet-id"), Values: []string{subnetID}}}}))
-	if len(nics.NetworkInterfaces) > 1 {
-		t.Errorf("interfaces left: %d", len(nics.NetworkInterfaces))
-	}
-}
-
-var _ = context.Background
