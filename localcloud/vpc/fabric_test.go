@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -295,6 +296,30 @@ func TestFabricInternet(t *testing.T) {
 	}
 	if err := w.fabric.Remove(t.Context(), other.ID); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestFabricBehindFirewall is TestFabricInternet on a host of its own, a network namespace, that drops what it forwards, as
+// Docker makes hosts do.
+func TestFabricBehindFirewall(t *testing.T) {
+	const inside = "AUTOMODE_TEST_BEHIND_FIREWALL"
+	if os.Getenv(inside) == "" {
+		newWorld(t)
+		cmd := exec.Command(os.Args[0], "-test.run=^TestFabricBehindFirewall$", "-test.v")
+		cmd.Env = append(os.Environ(), inside+"=1")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+		if out, err := cmd.CombinedOutput(); err != nil || strings.Contains(string(out), "SKIP") {
+			t.Errorf("%v:\n%s", err, out)
+		}
+		return
+	}
+	const firewall = "table ip filter {\n\tchain FORWARD {\n\t\ttype filter hook forward priority filter; policy drop;\n\t\tip daddr 192.0.2.1 accept\n\t}\n}\n"
+	if err := errors.Join(loopbackUp(), loadRules(t.Context(), "", firewall)); err != nil {
+		t.Fatal(err)
+	}
+	TestFabricInternet(t)
+	if left, err := nft(t.Context(), "list", "ruleset"); err != nil || string(left) != firewall {
+		t.Errorf("left of the firewall, %v:\n%s", err, left)
 	}
 }
 

@@ -116,6 +116,9 @@ func (f *Fabric) applyHost(ctx context.Context, n Network, up uplink, st *vpcSta
 		if err := os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0o644); err != nil {
 			return fmt.Errorf("letting the host forward packets of %s: %w", n.ID, err)
 		}
+		if err := admit(ctx, f.home); err != nil {
+			return err
+		}
 	}
 	routes, err := routeFromHost(up, st.cidrs)
 	if err != nil {
@@ -206,6 +209,9 @@ func (f *Fabric) removeHost(ctx context.Context, vpcID string) error {
 		if strings.HasPrefix(l.Attrs().Name, hostPrefix(f.home)) {
 			return nil
 		}
+	}
+	if err := unadmit(ctx, f.home); err != nil {
+		return err
 	}
 	return loadRules(ctx, "", fmt.Sprintf("table ip %s {}\ndelete table ip %[1]s\n", hostTable(f.home)))
 }
