@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -78,12 +79,29 @@ func (k *kubelets) registerNodes(ctx context.Context) {
 			}
 			continue
 		}
+	}
+	k.reportReady(ctx, claims.Items)
+}
+
+// reportReady gives nodes what their claims promise, and makes them ready.
+func (k *kubelets) reportReady(ctx context.Context, claims []karpv1.NodeClaim) {
+	for _, claim := range claims {
+		node := &corev1.Node{}
+		id := claim.Status.ProviderID[strings.LastIndex(claim.Status.ProviderID, "/")+1:]
+		if id == "" || k.admin.Get(ctx, client.ObjectKey{Name: id}, node) != nil {
+			continue
+		}
+		if slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
+			return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
+		}) {
+			continue
+		}
 		node.Status.Capacity = claim.Status.Capacity
 		node.Status.Allocatable = claim.Status.Allocatable
 		node.Status.Conditions = []corev1.NodeCondition{{
 			Type: corev1.NodeReady, Status: corev1.ConditionTrue, Reason: "KubeletReady", LastHeartbeatTime: metav1.Now(), LastTransitionTime: metav1.Now(),
 		}}
-		_ = k.admin.Status().Update(ctx, node)
+		_ = k.admin.Status().Update(ctx, node) // tried again when it lost a race
 	}
 }
 
