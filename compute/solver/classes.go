@@ -279,11 +279,11 @@ func (p *problem) derive(c *class) {
 	}
 	for _, g := range c.selected {
 		switch {
-		case g.soft || g.kind == spread:
+		case g.soft:
 		case g.hostname:
 			c.perNode = c.perNode || g.kind == antiAffinity
 		default:
-			need[g.key] = true // anti-affinity of others, or others that want to be near
+			need[g.key] = true // others count it, keep away from it or want to be near
 		}
 	}
 	c.perNode = c.perNode || len(c.ports) > 0

@@ -257,6 +257,11 @@ func (p *problem) score(c *class, key string, d int) (int64, int) {
 			score -= g.weight
 		}
 	}
+	for _, g := range c.selected {
+		if g.key == key && g.kind == spread && !g.soft && !slices.Contains(c.owns, g) {
+			count += g.selected[d] // stay out of the way of those that are spread
+		}
+	}
 	for _, pref := range c.where.preferences {
 		if set, ok := pref.conds.get(key); ok && set.has(p.domains[key].names[d]) {
 			score += int64(pref.weight)

@@ -84,30 +84,32 @@ func (w *world) place(target map[string]string, existing map[string]*scheduling.
 		}
 		return len(b.Spec.TopologySpreadConstraints) - len(a.Spec.TopologySpreadConstraints)
 	})
+	left = slices.DeleteFunc(left, func(p *corev1.Pod) bool {
+		_, ok := target[p.Namespace+"/"+p.Name]
+		return !ok // left out
+	})
+	var why error
 	for len(left) > 0 {
-		var refused []*corev1.Pod
-		var why error
-		for _, p := range left {
-			name, ok := target[p.Namespace+"/"+p.Name]
-			if !ok {
-				continue // left out
-			}
-			if err := w.put(p, existing[name]); err != nil {
-				refused = append(refused, p)
+		// After each success from the start: those under most rules go as soon as they can.
+		at := slices.IndexFunc(left, func(p *corev1.Pod) bool {
+			name := target[p.Namespace+"/"+p.Name]
+			err := w.put(p, existing[name])
+			if err != nil {
 				why = fmt.Errorf("pod %s on node %s: %w", p.Name, name, err)
 			}
-		}
-		if len(refused) > 0 && len(refused) == len(left) {
+			return err == nil
+		})
+		if at < 0 {
 			next := maps.Clone(first)
 			if next == nil {
 				next = map[string]bool{}
 			}
-			for _, p := range refused {
+			for _, p := range left {
 				next[p.Name] = true
 			}
-			return next, fmt.Errorf("%d pods are not allowed where the plan puts them, the last: %w", len(refused), why)
+			return next, fmt.Errorf("%d pods are not allowed where the plan puts them, the last: %w", len(left), why)
 		}
-		left = refused
+		left = slices.Delete(left, at, at+1)
 	}
 	return nil, nil
 }
