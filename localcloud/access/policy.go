@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"sync"
 )
@@ -29,6 +30,8 @@ type Statement struct {
 	Resources    []string
 	NotResources []string
 	Conditions   []Condition
+
+	legacy bool // Effect or dates are not written as they must be
 }
 
 // Principals are the principals of a statement by kind; Any is "*".
@@ -80,6 +83,12 @@ func MustParse(document string) *Policy {
 	return p
 }
 
+// Problems of documents, in AWS's words.
+const (
+	syntaxErrors  = "Syntax errors in policy."
+	legacyParsing = "The policy failed legacy parsing"
+)
+
 type rawPolicy struct {
 	Version   string `json:"Version"`
 	ID        string `json:"Id"`
@@ -91,10 +100,10 @@ type rawStatement struct {
 	Effect       string
 	Principal    json.RawMessage
 	NotPrincipal json.RawMessage
-	Action       oneOrMore[string]
-	NotAction    oneOrMore[string]
-	Resource     oneOrMore[string]
-	NotResource  oneOrMore[string]
+	Action       *oneOrMore[*string]
+	NotAction    *oneOrMore[*string]
+	Resource     *oneOrMore[*string]
+	NotResource  *oneOrMore[*string]
 	Condition    map[string]map[string]json.RawMessage
 }
 
@@ -128,16 +137,13 @@ func strict(data []byte, v any) error {
 
 func parse(document string) (*Policy, error) {
 	var raw rawPolicy
-	if err := strict([]byte(document), &raw); err != nil {
-		return nil, malformed("Syntax errors in policy: %s", err)
+	if strict([]byte(document), &raw) != nil || len(raw.Statement) == 0 {
+		return nil, malformed(syntaxErrors)
 	}
 	switch raw.Version {
 	case "", "2008-10-17", "2012-10-17":
 	default:
-		return nil, malformed("Syntax errors in policy: Version %q", raw.Version)
-	}
-	if len(raw.Statement) == 0 {
-		return nil, malformed("Syntax errors in policy: no Statement")
+		return nil, malformed(syntaxErrors)
 	}
 	p := &Policy{Version: raw.Version}
 	for i := range raw.Statement {
@@ -152,19 +158,13 @@ func parse(document string) (*Policy, error) {
 
 func (raw *rawStatement) statement() (*Statement, error) {
 	s := &Statement{
-		Sid: raw.Sid, Allow: raw.Effect == "Allow", Actions: raw.Action, NotActions: raw.NotAction,
-		Resources: raw.Resource, NotResources: raw.NotResource,
+		Sid: raw.Sid, Allow: strings.EqualFold(raw.Effect, "Allow"), Actions: values(raw.Action), NotActions: values(raw.NotAction),
+		Resources: values(raw.Resource), NotResources: values(raw.NotResource),
 	}
-	if raw.Effect != "Allow" && raw.Effect != "Deny" {
-		return nil, malformed("Syntax errors in policy: Effect %q", raw.Effect)
-	}
-	if (len(raw.Action) == 0) == (len(raw.NotAction) == 0) {
-		return nil, malformed("Policy statement must contain actions.")
-	}
-	for _, action := range append(raw.Action, raw.NotAction...) {
-		if action != "*" && !strings.Contains(action, ":") {
-			return nil, malformed("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.")
-		}
+	isDeny := strings.EqualFold(raw.Effect, "Deny")
+	bothActions, bothResources := raw.Action != nil && raw.NotAction != nil, raw.Resource != nil && raw.NotResource != nil
+	if !s.Allow && !isDeny || bothActions || bothResources {
+		return nil, malformed(syntaxErrors)
 	}
 	var err error
 	if s.Principal, err = principals(raw.Principal); err != nil {
@@ -173,9 +173,43 @@ func (raw *rawStatement) statement() (*Statement, error) {
 	if s.NotPrincipal, err = principals(raw.NotPrincipal); err != nil {
 		return nil, err
 	}
-	s.Conditions, err = conditions(raw.Condition)
-	return s, err
+	if s.Conditions, err = conditions(raw.Condition); err != nil {
+		return nil, err
+	}
+	s.legacy = raw.Effect != "Allow" && raw.Effect != "Deny" || !s.datesParse()
+	return s, nil
 }
+
+// values drops the nulls of a list, which AWS overlooks.
+func values(list *oneOrMore[*string]) []string {
+	if list == nil {
+		return nil
+	}
+	var all []string
+	for _, v := range *list {
+		if v != nil {
+			all = append(all, *v)
+		}
+	}
+	return all
+}
+
+func (s *Statement) datesParse() bool {
+	for _, c := range s.Conditions {
+		if !strings.HasPrefix(strings.ToLower(c.Operator), "date") {
+			continue
+		}
+		for _, v := range c.Values {
+			if !dateValue.MatchString(v) && !strings.Contains(v, "${") {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// dateValue is what AWS takes for a date in a condition: seconds since 1970, or ISO 8601 cut off anywhere.
+var dateValue = regexp.MustCompile(`^(\d{1,18}|\d{2,4}(-(0[1-9]|1[0-2])(-\d\d)?)?([Tt](\d{1,2}(:\d{1,2}(:\d{1,2}(\.\d{1,9})?)?)?)?([Zz]|[+-]\d\d(:?\d\d)?)?)?)$`)
 
 func principals(data json.RawMessage) (*Principals, error) {
 	if len(data) == 0 {
@@ -212,13 +246,13 @@ func principals(data json.RawMessage) (*Principals, error) {
 func conditions(raw map[string]map[string]json.RawMessage) ([]Condition, error) {
 	var all []Condition
 	for op, keys := range raw {
-		if parseOperator(op).base == nil {
-			return nil, malformed("Syntax errors in policy: condition operator %q", op)
+		if len(keys) > 0 && parseOperator(op).base == nil {
+			return nil, malformed(syntaxErrors)
 		}
 		for key, data := range keys {
 			values, err := conditionValues(data)
 			if err != nil {
-				return nil, malformed("Syntax errors in policy: values of condition key %q", key)
+				return nil, malformed(syntaxErrors)
 			}
 			all = append(all, Condition{Operator: op, Key: key, Values: values})
 		}

@@ -71,13 +71,18 @@ func (s *Service) CreatePolicy(ctx context.Context, in *iam.CreatePolicyInput) (
 		if err := checkManagedDocument(*in.PolicyDocument); err != nil {
 			return err
 		}
-		out.Policy, err = p.sdk(tx, true)
+		if out.Policy, err = p.sdk(tx, true); err == nil {
+			out.Policy.Description = nil // as on AWS, which shows it in GetPolicy alone
+		}
 		return err
 	})
 	return out, err
 }
 
 func checkManagedDocument(document string) error {
+	if p, err := parse(document); err != nil || p.Version != "2012-10-17" {
+		return cmpErr(err, malformed("Policy document must be version 2012-10-17 or greater."))
+	}
 	if err := checkIdentityPolicy(document); err != nil {
 		return err
 	}
@@ -109,7 +114,9 @@ func (s *Service) readPolicy(ctx context.Context, arn, operation string, f func(
 func (s *Service) GetPolicy(ctx context.Context, in *iam.GetPolicyInput) (out *iam.GetPolicyOutput, err error) {
 	out = &iam.GetPolicyOutput{}
 	err = s.readPolicy(ctx, *in.PolicyArn, "GetPolicy", func(tx *store.Tx, p *ManagedPolicy) (err error) {
-		out.Policy, err = p.sdk(tx, true)
+		if out.Policy, err = p.sdk(tx, true); err == nil && out.Policy.Tags == nil {
+			out.Policy.Tags = []types.Tag{}
+		}
 		return err
 	})
 	return out, err

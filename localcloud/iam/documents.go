@@ -27,18 +27,8 @@ func checkIdentityPolicy(document string) error {
 	if err != nil {
 		return err
 	}
-	for _, s := range p.Statements {
-		switch {
-		case s.Principal != nil || s.NotPrincipal != nil:
-			return malformed("Policy document should not specify a principal.")
-		case len(s.Resources) == 0 && len(s.NotResources) == 0:
-			return malformed("Policy statement must contain resources.")
-		}
-		for _, r := range append(s.Resources, s.NotResources...) {
-			if r != "*" && !strings.HasPrefix(r, "arn:") && !strings.HasPrefix(r, "*") {
-				return malformed("Resource %s must be in ARN format or \"*\".", r)
-			}
-		}
+	if err := p.ValidateIdentity(); err != nil {
+		return malformed("%s", err)
 	}
 	return nil
 }
@@ -48,6 +38,9 @@ func checkTrustPolicy(document string) error {
 	p, err := parse(document)
 	if err != nil {
 		return err
+	}
+	if err := p.ValidateStatements(); err != nil {
+		return malformed("%s", err)
 	}
 	if size(document) > maxTrustDocument*2 {
 		return wire.Errorf("LimitExceeded", "Cannot exceed quota for ACLSizePerRole: %d", maxTrustDocument)

@@ -64,10 +64,10 @@ func boundaryExists(tx *store.Tx, arn string) error {
 	return err
 }
 
-func (u *User) sdk(withTags bool) *types.User {
-	out := &types.User{Arn: &u.ARN, CreateDate: &u.Created, Path: &u.Path, UserId: &u.ID, UserName: &u.Name, PermissionsBoundary: u.boundary()}
-	if withTags {
-		out.Tags = sdkTags(u.Tags)
+func (u *User) sdk(full bool) *types.User {
+	out := &types.User{Arn: &u.ARN, CreateDate: &u.Created, Path: &u.Path, UserId: &u.ID, UserName: &u.Name}
+	if full {
+		out.Tags, out.PermissionsBoundary = sdkTags(u.Tags), u.boundary()
 	}
 	return out
 }

@@ -157,5 +157,31 @@ func ptrValue(f *float64) float64 {
 }
 
 func (c *checker) problem(v reflect.Value, at, constraint string) {
-	c.problems = append(c.problems, fmt.Sprintf("Value '%v' at '%s' failed to satisfy constraint: %s", v.Interface(), at, constraint))
+	c.problems = append(c.problems, fmt.Sprintf("Value '%s' at '%s' failed to satisfy constraint: %s", shown(v), at, constraint))
+}
+
+// shown is a value as error texts print it.
+func shown(v reflect.Value) string {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if v.IsNil() {
+			return "null"
+		}
+		return shown(v.Elem())
+	case reflect.Slice:
+		items := make([]string, v.Len())
+		for i := range items {
+			items[i] = shown(v.Index(i))
+		}
+		return "[" + strings.Join(items, ", ") + "]"
+	case reflect.Struct:
+		var members []string
+		for i := range v.NumField() {
+			if f := v.Type().Field(i); f.IsExported() {
+				members = append(members, strings.ToLower(f.Name[:1])+f.Name[1:]+"="+shown(v.Field(i)))
+			}
+		}
+		return v.Type().Name() + "(" + strings.Join(members, ", ") + ")"
+	}
+	return fmt.Sprint(v.Interface())
 }

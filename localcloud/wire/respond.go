@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"runtime/debug"
 	"strconv"
+
+	"github.com/automode-dev/automode/localcloud/wire/models"
 )
 
 func writeOutput(w http.ResponseWriter, req *request, out any) {
@@ -51,13 +53,15 @@ func writeError(w http.ResponseWriter, req *request, err *Error) {
 	send(w, err.Status, body)
 }
 
-// writeUnrouted answers a request of which not even the service is known.
+// writeUnrouted answers a request of which not even the service is known, in XML to what looks like a query.
 func writeUnrouted(w http.ResponseWriter, req *request, err error) {
 	e := &Error{Code: "UnknownEndpoint", Message: Message(err), Status: http.StatusNotFound}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("X-Amzn-Requestid", req.id)
-	w.Header().Set("X-Amzn-Errortype", e.Code)
-	send(w, e.Status, append(appendString([]byte(`{"message":`), e.Message), '}'))
+	unknown := &Service{model: &models.Service{Protocol: "rest-json"}}
+	if req.form.Get("Action") != "" {
+		unknown.model.Protocol = "query"
+	}
+	req.svc = unknown
+	writeError(w, req, e)
 }
 
 func send(w http.ResponseWriter, status int, body []byte) {
