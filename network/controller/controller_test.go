@@ -19,6 +19,7 @@ import (
 	testclock "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	eksv1 "github.com/automode-dev/automode/api/eks/v1"
@@ -243,5 +244,30 @@ func TestForeignNodesAreLeftAlone(t *testing.T) {
 	var list v1alpha1.CNINodeList
 	if err := s.Client.List(context.Background(), &list); err != nil || len(list.Items) != 0 {
 		t.Errorf("made %v, %v", list.Items, err)
+	}
+}
+
+func TestOnlyPlacedPodsCount(t *testing.T) {
+	waiting, placed := pod(1, ""), pod(1, "")
+	waiting.Spec.NodeName = ""
+	if got := nodeOfPod(context.Background(), waiting); len(got) != 0 {
+		t.Errorf("a pod without a node leads to %v", got)
+	}
+	if got := nodeOfPod(context.Background(), placed); len(got) != 1 || got[0].Name != "i-1" {
+		t.Errorf("got %v", got)
+	}
+	changes := podChanges()
+	hostNetwork, done := pod(1, ""), pod(1, "")
+	hostNetwork.Spec.HostNetwork, done.Status.Phase = true, corev1.PodSucceeded
+	for name, c := range map[string]struct {
+		before, after *corev1.Pod
+		want          bool
+	}{
+		"placed": {waiting, placed, true}, "waiting": {waiting, waiting, false}, "unchanged": {placed, placed, false},
+		"finished": {placed, done, true}, "on the host's network": {waiting, hostNetwork, false},
+	} {
+		if got := changes.Update(event.UpdateEvent{ObjectOld: c.before, ObjectNew: c.after}); got != c.want {
+			t.Errorf("%s: %t", name, got)
+		}
 	}
 }

@@ -74,8 +74,13 @@ func podChanges() predicate.Predicate {
 	}
 }
 
+// nodeOfPod is asked about a pod as it was before an update, too: then it may have no node yet.
 func nodeOfPod(_ context.Context, o client.Object) []reconcile.Request {
-	return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: o.(*corev1.Pod).Spec.NodeName}}}
+	name := o.(*corev1.Pod).Spec.NodeName
+	if name == "" {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: name}}}
 }
 
 func (c *Controller) nodesOfClass(ctx context.Context, o client.Object) (requests []reconcile.Request) {
