@@ -38,11 +38,13 @@ func Main(ctx context.Context, args []string, streams Streams) int {
 	root.SetIn(streams.In)
 	root.SetOut(streams.Out)
 	root.SetErr(streams.Err)
-	err := root.ExecuteContext(ctx)
-	if err == nil {
-		return 0
+	if _, _, err := root.Find(args[1:]); err != nil {
+		return a.report(usage(err))
 	}
-	return a.report(err)
+	if err := root.ExecuteContext(ctx); err != nil {
+		return a.report(err)
+	}
+	return 0
 }
 
 // root assembles the verbs.
@@ -76,7 +78,18 @@ nodes go away. It runs on one machine against its own local cloud, and on AWS.`,
 		process.Hidden = true
 		cmd.AddCommand(process)
 	}
+	markUsage(cmd)
 	return cmd
+}
+
+// markUsage makes wrong numbers of arguments failures of usage, here and below.
+func markUsage(cmd *cobra.Command) {
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error { return usage(check(cmd, args)) }
+	}
+	for _, sub := range cmd.Commands() {
+		markUsage(sub)
+	}
 }
 
 func (a *app) home() (home.Dir, error) { return home.Resolve(a.homeFlag) }

@@ -112,7 +112,7 @@ func machineKind(want string) (kind, reason string, err error) {
 	if want == machinesSimulated {
 		return machinesSimulated, "", nil
 	}
-	problem := realMachinesProblem()
+	problem := realMachinesProblem(os.Geteuid(), hasProgram)
 	switch {
 	case problem == nil:
 		return machinesReal, "", nil
@@ -123,13 +123,13 @@ func machineKind(want string) (kind, reason string, err error) {
 }
 
 // realMachinesProblem says why this host cannot run real machines, nil when it can.
-func realMachinesProblem() error {
-	if os.Geteuid() != 0 {
-		return fail(NeedsRoot, "real machines need root, this is user %d", os.Geteuid())
+func realMachinesProblem(user int, has func(program string) bool) error {
+	if user != 0 {
+		return fail(NeedsRoot, "real machines need root, this is user %d", user)
 	}
 	var missing, packages []string
 	for _, p := range programs {
-		if !hasProgram(p.name) {
+		if !has(p.name) {
 			missing, packages = append(missing, p.name), append(packages, p.pkg)
 		}
 	}

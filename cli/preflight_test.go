@@ -1,0 +1,48 @@
+package cli
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/automode-dev/automode/internal/home"
+)
+
+func TestRealMachinesProblem(t *testing.T) {
+	all := func(string) bool { return true }
+	for _, c := range []struct {
+		name string
+		user int
+		has  func(string) bool
+		id   FailureID
+		text string
+	}{
+		{"not root", 1000, all, NeedsRoot, "user 1000"},
+		{"programs missing", 0, func(p string) bool { return p != "nft" && p != "runc" }, PackagesMissing, "nft, runc (apt-get install nftables runc)"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var failure *Failure
+			if err := realMachinesProblem(c.user, c.has); !errors.As(err, &failure) || failure.ID != c.id || !strings.Contains(err.Error(), c.text) {
+				t.Errorf("the problem is %v, want %s with %q", err, c.id, c.text)
+			}
+		})
+	}
+}
+
+func TestSettingsStayWithTheCloud(t *testing.T) {
+	existing := settings{Region: "us-east-1", Port: 4566, Machines: machinesReal}
+	if got, err := (settings{Region: "us-east-1", Port: 4566, Machines: machinesSimulated}).reconcile(existing, Config{Machines: machinesAuto}); err != nil || got.Machines != machinesReal {
+		t.Errorf("auto takes %v and %v, want what the cloud was started with", got, err)
+	}
+	_, err := (settings{Region: "eu-west-1", Port: 4566, Machines: machinesReal}).reconcile(existing, Config{Machines: machinesAuto})
+	if err == nil || !strings.Contains(err.Error(), "--region us-east-1, not eu-west-1") {
+		t.Errorf("another region gives %v", err)
+	}
+}
+
+func TestNothingHereIsNotRunning(t *testing.T) {
+	var failure *Failure
+	if _, err := readSettings(home.Dir(t.TempDir())); !errors.As(err, &failure) || failure.ID != NotRunning {
+		t.Errorf("reading the settings of an empty home gives %v", err)
+	}
+}
