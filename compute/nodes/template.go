@@ -95,8 +95,7 @@ func kmsKey(class *eksv1.NodeClass) string {
 	return class.Spec.EphemeralStorage.KMSKeyID
 }
 
-// interfaces is the layout of the NodeClass, or one interface with a first /28 for pods. Where pods have subnets of
-// their own, the primary interface carries none of them.
+// interfaces is the layout of the NodeClass, or one interface with a first /28 for pods.
 func interfaces(class *eksv1.NodeClass) []compute.LaunchInterface {
 	networking := class.Spec.AdvancedNetworking
 	if networking != nil && len(networking.NetworkInterfaces) > 0 {
@@ -110,11 +109,9 @@ func interfaces(class *eksv1.NodeClass) []compute.LaunchInterface {
 		return layout
 	}
 	primary := compute.LaunchInterface{}
-	switch {
-	case len(class.Spec.PodSubnetSelectorTerms) > 0:
-	case networking != nil && networking.IPv4PrefixSize == "32":
+	if networking != nil && networking.IPv4PrefixSize == "32" {
 		primary.Addresses = 1
-	default:
+	} else {
 		primary.Prefixes = 1
 	}
 	return []compute.LaunchInterface{primary}

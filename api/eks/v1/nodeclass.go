@@ -72,6 +72,7 @@ type NodeClassSpec struct {
 	SecurityGroupSelectorTerms []SecurityGroupSelectorTerm `json:"securityGroupSelectorTerms"`
 
 	// PodSubnetSelectorTerms choose the subnets of pod addresses, in the zones of the node subnets.
+	// No effect on pods yet: what the terms choose is shown in the status, and pods use the network of their node.
 	//
 	// +kubebuilder:validation:MaxItems=30
 	// +kubebuilder:validation:XValidation:message="podSubnetSelectorTerms cannot be empty",rule="self.size() != 0"
@@ -81,6 +82,7 @@ type NodeClassSpec struct {
 	PodSubnetSelectorTerms []SubnetSelectorTerm `json:"podSubnetSelectorTerms,omitempty"`
 
 	// PodSecurityGroupSelectorTerms choose the security groups of the interfaces that carry pod addresses.
+	// No effect on pods yet: what the terms choose is shown in the status, and pods use the network of their node.
 	//
 	// +kubebuilder:validation:MaxItems=30
 	// +kubebuilder:validation:XValidation:message="podSecurityGroupSelectorTerms cannot be empty",rule="self.size() != 0"
@@ -91,6 +93,7 @@ type NodeClassSpec struct {
 	PodSecurityGroupSelectorTerms []SecurityGroupSelectorTerm `json:"podSecurityGroupSelectorTerms,omitempty"`
 
 	// CapacityReservationSelectorTerms choose On-Demand capacity reservations and Capacity Blocks.
+	// No effect yet: stored and validated only.
 	//
 	// +kubebuilder:validation:MaxItems=30
 	// +kubebuilder:validation:XValidation:message="expected at least one, got none, ['tags', 'id']",rule="self.all(x, has(x.tags) || has(x.id))"
@@ -126,6 +129,7 @@ type NodeClassSpec struct {
 	EphemeralStorage *EphemeralStorage `json:"ephemeralStorage,omitempty"`
 
 	// CertificateBundles are added to the trust store of the nodes.
+	// No effect yet: stored and validated only.
 	//
 	// +kubebuilder:validation:MaxItems=30
 	// +listType=map

@@ -168,6 +168,7 @@ type AdvancedNetworking struct {
 	IPv4PrefixSize string `json:"ipv4PrefixSize,omitempty"`
 
 	// EnableV4Egress lets pods of an IPv6 cluster reach IPv4 addresses; the default is true.
+	// No effect yet: stored and validated only, as clusters are IPv4.
 	//
 	// +optional
 	EnableV4Egress *bool `json:"enableV4Egress,omitempty"`
@@ -223,6 +224,7 @@ type NetworkInterface struct {
 // AdvancedSecurity holds security settings of a node.
 type AdvancedSecurity struct {
 	// FIPS selects the FIPS variant of the node image.
+	// No effect yet: stored and validated only.
 	//
 	// +optional
 	FIPS *bool `json:"fips,omitempty"`
@@ -231,6 +233,7 @@ type AdvancedSecurity struct {
 // AdvancedCompute holds kernel resources of a node.
 type AdvancedCompute struct {
 	// Hugepages are reserved when the node boots.
+	// No effect on the node yet: types without enough memory are left out and capacity is counted, but nothing is reserved.
 	//
 	// +optional
 	Hugepages *Hugepages `json:"hugepages,omitempty"`
