@@ -45,7 +45,10 @@ func plainName(selector string) string {
 func (s *Service) GetParameters(ctx context.Context, in *ssm.GetParametersInput) (*ssm.GetParametersOutput, error) {
 	out := &ssm.GetParametersOutput{}
 	err := s.db.View(func(tx *store.Tx) error {
-		for _, name := range in.Names {
+		for i, name := range in.Names {
+			if slices.Contains(in.Names[:i], name) {
+				continue
+			}
 			p, v, selector, err := s.find(tx, regionOf(ctx), name)
 			if denied := s.authorize(ctx, "GetParameters", plainName(name), p); denied != nil {
 				return denied
@@ -81,7 +84,7 @@ func (s *Service) all(tx *store.Tx, region, prefix string) ([]*parameter, error)
 	return list, err
 }
 
-// GetParametersByPath lists the parameters below a path, one level or all; filters by Type and Label are not offered.
+// GetParametersByPath lists the parameters below a path, one level or all, filtered by Type, KeyId and Label.
 func (s *Service) GetParametersByPath(ctx context.Context, in *ssm.GetParametersByPathInput) (*ssm.GetParametersByPathOutput, error) {
 	path := strings.TrimSuffix(*in.Path, "/") + "/"
 	if !strings.HasPrefix(path, "/") {
@@ -90,8 +93,8 @@ func (s *Service) GetParametersByPath(ctx context.Context, in *ssm.GetParameters
 	if err := s.authorize(ctx, "GetParametersByPath", path, nil); err != nil {
 		return nil, err
 	}
-	if len(in.ParameterFilters) > 0 {
-		return nil, wire.Errorf("InvalidFilterKey", "The local cloud offers no filters for GetParametersByPath.")
+	if err := checkFilters(in.ParameterFilters, "Type", "KeyId", "Label"); err != nil {
+		return nil, err
 	}
 	out := &ssm.GetParametersByPathOutput{}
 	err := s.db.View(func(tx *store.Tx) error {
@@ -102,7 +105,7 @@ func (s *Service) GetParametersByPath(ctx context.Context, in *ssm.GetParameters
 		recursive := aws.ToBool(in.Recursive)
 		list = slices.DeleteFunc(list, func(p *parameter) bool {
 			rest, under := strings.CutPrefix(p.Name, path)
-			return !under || !recursive && strings.Contains(rest, "/")
+			return !under || !recursive && strings.Contains(rest, "/") || !matchesAll(p, in.ParameterFilters)
 		})
 		list, out.NextToken, err = page(list, in.NextToken, in.MaxResults, 10)
 		for _, p := range list {
@@ -131,15 +134,17 @@ func page(list []*parameter, token *string, max *int32, most int) ([]*parameter,
 	return list[:most], aws.String(base64.StdEncoding.EncodeToString([]byte(list[most-1].Name))), nil
 }
 
-// DescribeParameters lists parameters without values; filters: Name and Path (Equals, BeginsWith, Contains, Recursive), Type.
+// DescribeParameters lists parameters without values; filters: Name, Path, Type, Tier, KeyId, DataType, tag:<key>.
 func (s *Service) DescribeParameters(ctx context.Context, in *ssm.DescribeParametersInput) (*ssm.DescribeParametersOutput, error) {
 	if err := s.authorize(ctx, "DescribeParameters", "", nil); err != nil {
 		return nil, err
 	}
-	for _, f := range in.ParameterFilters {
-		if !slices.Contains([]string{"Name", "Path", "Type"}, aws.ToString(f.Key)) {
-			return nil, wire.Errorf("InvalidFilterKey", "The filter key %s is not offered by the local cloud.", aws.ToString(f.Key))
-		}
+	filters := in.ParameterFilters
+	for _, f := range in.Filters { // the older form
+		filters = append(filters, types.ParameterStringFilter{Key: aws.String(string(f.Key)), Values: f.Values})
+	}
+	if err := checkFilters(filters, "Path", "Name", "Type", "KeyId", "Tier", "DataType"); err != nil {
+		return nil, err
 	}
 	out := &ssm.DescribeParametersOutput{}
 	err := s.db.View(func(tx *store.Tx) error {
@@ -147,7 +152,7 @@ func (s *Service) DescribeParameters(ctx context.Context, in *ssm.DescribeParame
 		if err != nil {
 			return err
 		}
-		list = slices.DeleteFunc(list, func(p *parameter) bool { return !matchesAll(p, in.ParameterFilters) })
+		list = slices.DeleteFunc(list, func(p *parameter) bool { return !matchesAll(p, filters) })
 		list, out.NextToken, err = page(list, in.NextToken, in.MaxResults, 50)
 		for _, p := range list {
 			out.Parameters = append(out.Parameters, s.metadata(p))
@@ -157,9 +162,35 @@ func (s *Service) DescribeParameters(ctx context.Context, in *ssm.DescribeParame
 	return out, err
 }
 
+// checkFilters refuses keys that an operation does not have, and keys given twice.
+func checkFilters(filters []types.ParameterStringFilter, keys ...string) error {
+	seen := map[string]bool{}
+	for _, f := range filters {
+		key := aws.ToString(f.Key)
+		switch {
+		case !slices.Contains(keys, key) && !strings.HasPrefix(key, "tag:"):
+			return wire.Errorf("InvalidFilterKey", "The following filter key is not valid: %s. Valid filter keys include: [%s].", key, strings.Join(keys, ", "))
+		case seen[key]:
+			return wire.Errorf("InvalidFilterKey", "The following filter is duplicated in the request: %s. A request can contain only one occurrence of a specific filter.", key)
+		case len(f.Values) == 0 && !strings.HasPrefix(key, "tag:"):
+			return wire.Errorf("InvalidFilterValue", "The following filter values are missing : null for filter key %s.", key)
+		}
+		seen[key] = true
+	}
+	return nil
+}
+
 func matchesAll(p *parameter, filters []types.ParameterStringFilter) bool {
 	for _, f := range filters {
-		if !slices.ContainsFunc(f.Values, func(v string) bool { return matches(p, aws.ToString(f.Key), aws.ToString(f.Option), v) }) {
+		key := aws.ToString(f.Key)
+		if tag, isTag := strings.CutPrefix(key, "tag:"); isTag {
+			value, has := p.Tags[tag]
+			if !has || len(f.Values) > 0 && !slices.Contains(f.Values, value) {
+				return false
+			}
+			continue
+		}
+		if !slices.ContainsFunc(f.Values, func(v string) bool { return matches(p, key, aws.ToString(f.Option), v) }) {
 			return false
 		}
 	}
@@ -167,18 +198,21 @@ func matchesAll(p *parameter, filters []types.ParameterStringFilter) bool {
 }
 
 func matches(p *parameter, key, option, value string) bool {
-	switch {
-	case key == "Type":
-		return string(p.latest().Type) == value
-	case key == "Path":
+	switch key {
+	case "Path":
 		rest, under := strings.CutPrefix(p.Name, strings.TrimSuffix(value, "/")+"/")
 		return under && (option == "Recursive" || !strings.Contains(rest, "/"))
-	case option == "BeginsWith":
-		return strings.HasPrefix(p.Name, value)
-	case option == "Contains":
-		return strings.Contains(p.Name, value)
+	case "Label":
+		return slices.ContainsFunc(p.Versions, func(v version) bool { return slices.Contains(v.Labels, value) })
 	}
-	return p.Name == value
+	field := map[string]string{"Type": string(p.latest().Type), "KeyId": p.latest().KeyID, "Tier": string(p.Tier), "DataType": p.DataType, "Name": p.Name}[key]
+	switch option {
+	case "BeginsWith":
+		return strings.HasPrefix(field, value) || key == "Name" && strings.HasPrefix(field, "/"+value)
+	case "Contains":
+		return strings.Contains(field, value)
+	}
+	return field == value || key == "Name" && slices.Contains(spellings(value), field)
 }
 
 func (s *Service) metadata(p *parameter) types.ParameterMetadata {
@@ -192,6 +226,9 @@ func (s *Service) metadata(p *parameter) types.ParameterMetadata {
 	}
 	if p.Pattern != "" {
 		m.AllowedPattern = &p.Pattern
+	}
+	if v.KeyID != "" {
+		m.KeyId = &v.KeyID
 	}
 	return m
 }
@@ -209,10 +246,17 @@ func (s *Service) GetParameterHistory(ctx context.Context, in *ssm.GetParameterH
 		}
 		for i := range p.Versions {
 			v := &p.Versions[i]
-			out.Parameters = append(out.Parameters, types.ParameterHistory{
-				DataType: &p.DataType, Labels: v.Labels, LastModifiedDate: &v.At, LastModifiedUser: &v.By, Name: &p.Name,
-				Tier: p.Tier, Type: v.Type, Value: &v.Value, Version: v.Number,
-			})
+			h := types.ParameterHistory{
+				DataType: &p.DataType, Labels: append([]string{}, v.Labels...), LastModifiedDate: &v.At, LastModifiedUser: &v.By, Name: &p.Name,
+				Tier: p.Tier, Type: v.Type, Value: &v.Value, Version: v.Number, Policies: []types.ParameterInlinePolicy{},
+			}
+			if v.Description != "" {
+				h.Description = &v.Description
+			}
+			if v.KeyID != "" {
+				h.KeyId = &v.KeyID
+			}
+			out.Parameters = append(out.Parameters, h)
 		}
 		return nil
 	})

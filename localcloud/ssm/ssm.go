@@ -37,6 +37,7 @@ func New(db *store.DB, account string, clock clock.PassiveClock, public func(reg
 	wire.Handle(s.wire, "ListTagsForResource", s.ListTagsForResource)
 	wire.Handle(s.wire, "PutParameter", s.PutParameter)
 	wire.Handle(s.wire, "RemoveTagsFromResource", s.RemoveTagsFromResource)
+	wire.Handle(s.wire, "UnlabelParameterVersion", s.UnlabelParameterVersion)
 	return s
 }
 

@@ -32,9 +32,12 @@ type version struct {
 	Number int64
 	Type   types.ParameterType
 	Value  string
-	Labels []string `json:",omitempty"`
-	At     time.Time
-	By     string
+	// Description and KeyID are those of the parameter when the version was made.
+	Description string   `json:",omitempty"`
+	KeyID       string   `json:",omitempty"`
+	Labels      []string `json:",omitempty"`
+	At          time.Time
+	By          string
 }
 
 func (p *parameter) latest() *version { return &p.Versions[len(p.Versions)-1] }
@@ -50,11 +53,25 @@ func (s *Service) get(tx *store.Tx, region, name string) (*parameter, error) {
 		}
 		return publicParameter(region, name, value), nil
 	}
-	p, ok, err := store.Get[parameter](tx, bucket, key(region, name))
-	if err != nil || !ok {
-		return nil, err
+	for _, spelling := range spellings(name) {
+		p, ok, err := store.Get[parameter](tx, bucket, key(region, spelling))
+		if err != nil || ok {
+			return &p, err
+		}
 	}
-	return &p, nil
+	return nil, nil
+}
+
+// spellings are the names that mean the same parameter: outside a hierarchy a leading slash makes no difference.
+func spellings(name string) []string {
+	bare := strings.TrimPrefix(name, "/")
+	switch {
+	case strings.Contains(bare, "/"):
+		return []string{name}
+	case bare == name:
+		return []string{name, "/" + name}
+	}
+	return []string{name, bare}
 }
 
 func publicParameter(region, name, value string) *parameter {
@@ -68,9 +85,6 @@ func publicParameter(region, name, value string) *parameter {
 func (s *Service) find(tx *store.Tx, region, selector string) (*parameter, *version, string, error) {
 	if i := strings.Index(selector, ":parameter/"); strings.HasPrefix(selector, "arn:") && i > 0 {
 		selector = selector[i+len(":parameter"):]
-		if p, err := s.get(tx, region, strings.TrimPrefix(selector, "/")); err != nil || p != nil {
-			selector = strings.TrimPrefix(selector, "/")
-		}
 	}
 	name, which, selected := strings.Cut(selector, ":")
 	p, err := s.get(tx, region, name)

@@ -69,12 +69,18 @@ func (s *Service) PutParameter(ctx context.Context, in *ssm.PutParameterInput) (
 			}
 		}
 		p.set(in, tier)
-		latest = version{Number: 1, Type: in.Type, Value: *in.Value, At: s.clock.Now().UTC(), By: access.CallerFrom(ctx).ARN}
+		latest = version{
+			Number: 1, Type: in.Type, Value: *in.Value, At: s.clock.Now().UTC(), By: access.CallerFrom(ctx).ARN,
+			Description: p.Description, KeyID: aws.ToString(in.KeyId),
+		}
 		if n := len(p.Versions); n > 0 {
 			latest.Number = p.Versions[n-1].Number + 1
 			if latest.Type == "" {
 				latest.Type = p.Versions[n-1].Type
 			}
+		}
+		if latest.Type == types.ParameterTypeSecureString && latest.KeyID == "" {
+			latest.KeyID = "alias/aws/ssm"
 		}
 		p.Versions = append(p.Versions, latest)
 		if len(p.Versions) > maxVersions {
@@ -98,12 +104,16 @@ func (p *parameter) set(in *ssm.PutParameterInput, tier types.ParameterTier) {
 	}
 }
 
+var dataTypes = []string{"text", "aws:ec2:image", "aws:ssm:integration"}
+
 var validName = regexp.MustCompile(`^[a-zA-Z0-9_.\-/]+$`)
 
 func checkName(name string) error {
 	bare := strings.ToLower(strings.TrimPrefix(name, "/"))
 	switch {
-	case strings.HasPrefix(bare, "aws"), strings.HasPrefix(bare, "ssm"):
+	case name[0] != '/' && (strings.HasPrefix(bare, "aws") || strings.HasPrefix(bare, "ssm")):
+		return wire.Errorf("ValidationException", "Parameter name: can't be prefixed with \"aws\" or \"ssm\" (case-insensitive).")
+	case strings.HasPrefix(bare, "aws/"), strings.HasPrefix(bare, "ssm/"), bare == "aws", bare == "ssm":
 		return wire.Errorf("ValidationException", "Parameter name: can't be prefixed with \"aws\" or \"ssm\" (case-insensitive). If formed as a path, it can consist of sub-paths divided by slash symbol; each sub-path can be formed as a mix of letters, numbers and the following 3 symbols .-_")
 	case !validName.MatchString(name):
 		return wire.Errorf("ValidationException", "Invalid request provided: Parameter name: only a mix of letters, numbers and the following 3 symbols .-_ can be used.")
@@ -125,6 +135,10 @@ func checkValue(in *ssm.PutParameterInput, old *parameter, tier types.ParameterT
 		return wire.Errorf("ValidationException", "A parameter type is required when you create a parameter.")
 	case old != nil && len(in.Tags) > 0:
 		return wire.Errorf("ValidationException", "Invalid request: tags and overwrite can't be used together. To create a parameter with tags, please remove overwrite flag. To update tags for an existing parameter, please use AddTagsToResource or RemoveTagsFromResource.")
+	case *in.Value == "":
+		return wire.Errorf("ValidationException", "1 validation error detected: Value '' at 'value' failed to satisfy constraint: Member must have length greater than or equal to 1.")
+	case in.DataType != nil && !slices.Contains(dataTypes, *in.DataType):
+		return wire.Errorf("ValidationException", "The following data type is not supported: %s (Data type names are all lowercase.)", *in.DataType)
 	case len(*in.Value) > limit:
 		return wire.Errorf("ValidationException", "%s tier parameters support a maximum parameter value of %d characters.", tier, limit)
 	}
@@ -206,6 +220,28 @@ func (s *Service) LabelParameterVersion(ctx context.Context, in *ssm.LabelParame
 	return out, err
 }
 
+// UnlabelParameterVersion takes labels off a version.
+func (s *Service) UnlabelParameterVersion(ctx context.Context, in *ssm.UnlabelParameterVersionInput) (*ssm.UnlabelParameterVersionOutput, error) {
+	out := &ssm.UnlabelParameterVersionOutput{}
+	err := s.change(ctx, "UnlabelParameterVersion", *in.Name, func(_ *store.Tx, p *parameter) error {
+		i := slices.IndexFunc(p.Versions, func(v version) bool { return v.Number == *in.ParameterVersion })
+		if i < 0 {
+			return wire.Errorf("ParameterVersionNotFound", "Systems Manager could not find version %d of %s. Verify the version and try again.", *in.ParameterVersion, p.Name)
+		}
+		v := &p.Versions[i]
+		for _, label := range in.Labels {
+			if slices.Contains(v.Labels, label) {
+				out.RemovedLabels = append(out.RemovedLabels, label)
+			} else {
+				out.InvalidLabels = append(out.InvalidLabels, label)
+			}
+		}
+		v.Labels = slices.DeleteFunc(v.Labels, func(l string) bool { return slices.Contains(in.Labels, l) })
+		return nil
+	})
+	return out, err
+}
+
 func parameterOnly(kind types.ResourceTypeForTagging) error {
 	if kind != types.ResourceTypeForTaggingParameter {
 		return wire.Errorf("InvalidResourceType", "The local cloud has only resources of type Parameter.")
@@ -213,19 +249,30 @@ func parameterOnly(kind types.ResourceTypeForTagging) error {
 	return nil
 }
 
+// tagging is change for operations that call an unknown parameter an invalid resource.
+func (s *Service) tagging(ctx context.Context, operation, name string, f func(p *parameter)) error {
+	err := s.change(ctx, operation, name, func(_ *store.Tx, p *parameter) error {
+		f(p)
+		return nil
+	})
+	if wire.Code(err) == "ParameterNotFound" {
+		return wire.Errorf("InvalidResourceId", "The resource ID \"%s\" is not valid. Verify the ID and try again.", name)
+	}
+	return err
+}
+
 // AddTagsToResource adds tags to a parameter.
 func (s *Service) AddTagsToResource(ctx context.Context, in *ssm.AddTagsToResourceInput) (*ssm.AddTagsToResourceOutput, error) {
 	if err := parameterOnly(in.ResourceType); err != nil {
 		return nil, err
 	}
-	return nil, s.change(ctx, "AddTagsToResource", *in.ResourceId, func(_ *store.Tx, p *parameter) error {
+	return nil, s.tagging(ctx, "AddTagsToResource", *in.ResourceId, func(p *parameter) {
 		if p.Tags == nil {
 			p.Tags = map[string]string{}
 		}
 		for _, t := range in.Tags {
 			p.Tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
 		}
-		return nil
 	})
 }
 
@@ -234,11 +281,10 @@ func (s *Service) RemoveTagsFromResource(ctx context.Context, in *ssm.RemoveTags
 	if err := parameterOnly(in.ResourceType); err != nil {
 		return nil, err
 	}
-	return nil, s.change(ctx, "RemoveTagsFromResource", *in.ResourceId, func(_ *store.Tx, p *parameter) error {
+	return nil, s.tagging(ctx, "RemoveTagsFromResource", *in.ResourceId, func(p *parameter) {
 		for _, k := range in.TagKeys {
 			delete(p.Tags, k)
 		}
-		return nil
 	})
 }
 
