@@ -62,6 +62,9 @@ func (n *running) takePicture(ctx context.Context, node *v1alpha1.CNINode) error
 	if err != nil {
 		return fmt.Errorf("reading CNINode %s: %w", node.Name, err)
 	}
+	if len(picture.VPC) == 0 { // without it everything would be translated
+		picture.VPC = n.facts.Network.VPC
+	}
 	return n.agent.SetPicture(ctx, picture)
 }
 

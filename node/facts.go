@@ -2,8 +2,10 @@ package node
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/netip"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -23,12 +25,23 @@ type Facts struct {
 // ProviderID is the node's name in EC2 as Kubernetes writes it.
 func (f Facts) ProviderID() string { return "aws:///" + f.Zone + "/" + f.InstanceID }
 
-// ReadFacts asks the instance metadata service until it answers with a whole picture.
+// patience is how long a restarted agent waits for the metadata before it goes on with what it knew.
+const patience = 5 * time.Second
+
+// ReadFacts asks the instance metadata service until it answers with a whole picture. An agent that is restarted while the
+// service is away goes on with the facts of before: its pods need it now.
 func ReadFacts(ctx context.Context, o Options) (Facts, error) {
+	started := time.Now()
 	for {
-		facts, err := readFacts(ctx, o.Metadata)
+		attempt, cancel := context.WithTimeout(ctx, patience)
+		facts, err := readFacts(attempt, o.Metadata)
+		cancel()
 		if err == nil {
-			return facts, nil
+			return facts, saveFacts(o.path(factsFile), facts)
+		}
+		if before, ok := loadFacts(o.path(factsFile)); ok && time.Since(started) > patience {
+			o.Log.Warn("going on with the facts of before", "error", err)
+			return before, nil
 		}
 		o.Log.Warn("instance metadata is not complete yet", "error", err)
 		select {
@@ -37,6 +50,20 @@ func ReadFacts(ctx context.Context, o Options) (Facts, error) {
 		case <-time.After(time.Second):
 		}
 	}
+}
+
+func saveFacts(path string, f Facts) error {
+	data, err := json.Marshal(f)
+	if err != nil {
+		return fmt.Errorf("saving the facts of the machine: %w", err)
+	}
+	return writeFile(path, data)
+}
+
+// loadFacts returns what was saved since the machine booted.
+func loadFacts(path string) (f Facts, ok bool) {
+	data, err := os.ReadFile(path)
+	return f, err == nil && json.Unmarshal(data, &f) == nil
 }
 
 func readFacts(ctx context.Context, m Metadata) (f Facts, err error) {

@@ -116,6 +116,19 @@ func TestFactsNameWhatIsMissing(t *testing.T) {
 	}
 }
 
+func TestFactsOfBeforeServeARestart(t *testing.T) {
+	o := Options{Metadata: instance(), Root: t.TempDir(), Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	first, err := ReadFacts(context.Background(), o)
+	must(t, err)
+	if again, ok := loadFacts(o.path(factsFile)); !ok || again.Network.NodeAddress != first.Network.NodeAddress || again.Config.Spec.Cluster.Name != "demo" ||
+		string(again.Config.Spec.Cluster.CertificateAuthority) != string(first.Config.Spec.Cluster.CertificateAuthority) || len(again.Config.Spec.Kubelet.Config) != 3 {
+		t.Errorf("saved %+v, %v", again, ok)
+	}
+	if _, ok := loadFacts(filepath.Join(o.Root, "nothing")); ok {
+		t.Error("facts out of nothing")
+	}
+}
+
 // TestConfigs compares every file and command line of a machine of the local cloud, and of an EC2 instance, with testdata.
 func TestConfigs(t *testing.T) {
 	for name, o := range map[string]Options{

@@ -49,6 +49,7 @@ type Options struct {
 // paths of a node. Configuration lies on a file system that does not outlive the machine, data on the data volume.
 const (
 	etc         = "run/automode/etc"
+	factsFile   = "run/automode/facts.json"
 	units       = "run/automode/units"
 	checkpoint  = "run/aws-node/ipam.json"
 	cniConf     = "run/automode/cni"

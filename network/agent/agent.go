@@ -57,6 +57,8 @@ type Kernel interface {
 	Secondary(mac string, s datapath.Secondary) error
 	// Pods lists the pods that are connected.
 	Pods() ([]datapath.Connected, error)
+	// ForgetUDP ends the flows to a UDP port of the node.
+	ForgetUDP(port int) error
 	// Disconnect removes a pod's interface; none is fine.
 	Disconnect(veth string) error
 }
@@ -165,6 +167,7 @@ func (a *Agent) attachNow(ctx context.Context, r AttachRequest) (AttachReply, <-
 		a.pool.Remove(a.Clock.Now(), r.Key)
 		return AttachReply{}, nil, fmt.Errorf("attaching pod %s/%s: %w", r.Namespace, r.Pod, err)
 	}
+	a.forgetFlows(attachment)
 	a.Log.Info("address assigned", "pod", r.Namespace+"/"+r.Pod, "address", attachment.Address)
 	return AttachReply{Address: attachment.Address, MTU: a.Uplink.MTU}, nil, nil
 }
@@ -192,7 +195,22 @@ func (a *Agent) release(ctx context.Context, key ipam.Key) error {
 	}
 	a.wake()
 	a.Log.Info("address released", "pod", attachment.Namespace+"/"+attachment.Pod, "address", attachment.Address)
-	return errors.Join(a.save(), a.loadRules(ctx), a.Kernel.RouteFrom(attachment.Address, 0, nil))
+	err := errors.Join(a.save(), a.loadRules(ctx), a.Kernel.RouteFrom(attachment.Address, 0, nil))
+	a.forgetFlows(attachment)
+	return err
+}
+
+// forgetFlows ends what flows to the host ports of a pod that comes or goes. It only shortens a wait: failing is no harm
+// that the pod should suffer for.
+func (a *Agent) forgetFlows(attachment ipam.Attachment) {
+	for _, port := range attachment.HostPorts {
+		if port.Protocol != "udp" {
+			continue
+		}
+		if err := a.Kernel.ForgetUDP(port.HostPort); err != nil {
+			a.Log.Warn("flows to a host port may outlive their pod", "error", err)
+		}
+	}
 }
 
 // Keep releases every attachment that is not in the list: CNI's garbage collection.

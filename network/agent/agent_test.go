@@ -32,6 +32,7 @@ func (k *memoryKernel) LoadRules(_ context.Context, rules datapath.Rules) error 
 }
 func (k *memoryKernel) RouteFrom(netip.Addr, int, []netip.Prefix) error { return nil }
 func (k *memoryKernel) Secondary(string, datapath.Secondary) error      { return nil }
+func (k *memoryKernel) ForgetUDP(int) error                             { return nil }
 func (k *memoryKernel) Disconnect(veth string) error                    { delete(k.connected, veth); return nil }
 func (k *memoryKernel) Pods() (all []datapath.Connected, err error) {
 	for _, c := range k.connected {

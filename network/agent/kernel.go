@@ -35,3 +35,6 @@ func (Node) Pods() ([]datapath.Connected, error) { return datapath.List() }
 
 // Disconnect implements Kernel.
 func (Node) Disconnect(veth string) error { return datapath.Disconnect(veth) }
+
+// ForgetUDP implements Kernel.
+func (Node) ForgetUDP(port int) error { return datapath.ForgetUDP(port) }

@@ -129,6 +129,57 @@ func TestSecondaryInterface(t *testing.T) {
 	}
 }
 
+// TestUDPHostPortMovesOn keeps one sender talking to a UDP host port while the pod behind it is replaced.
+func TestUDPHostPortMovesOn(t *testing.T) {
+	if os.Getenv(inside) == "" {
+		runInside(t)
+		return
+	}
+	n := newNode(t)
+	port := map[string]any{"portMappings": []map[string]any{{"hostPort": 5353, "containerPort": 53, "protocol": "UDP"}}}
+	var sender *net.UDPConn
+	n.must(n.in("router", func() (err error) {
+		sender, err = net.DialUDP("udp4", nil, &net.UDPAddr{IP: net.IPv4(10, 0, 0, 5), Port: 5353})
+		return err
+	}))
+	defer sender.Close()
+	for _, pod := range []string{"first", "second"} {
+		n.add(pod, port)
+		n.echoName(pod)
+		n.must(sender.SetReadDeadline(time.Now().Add(3 * time.Second)))
+		if _, err := sender.Write([]byte("who")); err != nil {
+			t.Fatal(err)
+		}
+		answer := make([]byte, 16)
+		if size, err := sender.Read(answer); err != nil || string(answer[:size]) != pod {
+			t.Errorf("answer %q, %v, want %q", answer, err, pod)
+		}
+		n.must(n.cni.DelNetworkList(n.ctx, n.list, n.runtime(pod, port)))
+	}
+}
+
+// echoName answers every datagram to port 53 of a pod with the pod's name.
+func (n *node) echoName(pod string) {
+	n.must(n.in(pod, func() error {
+		connection, err := net.ListenPacket("udp4", ":53")
+		if err != nil {
+			return err
+		}
+		n.t.Cleanup(func() { connection.Close() })
+		go func() {
+			buffer := make([]byte, 16)
+			for {
+				_, from, err := connection.ReadFrom(buffer)
+				if err != nil {
+					return
+				}
+				_, _ = connection.WriteTo([]byte(pod), from)
+			}
+		}()
+		return nil
+	}))
+}
+
 // checkAndRepair breaks a pod's connection and expects CHECK to notice.
 func (n *node) checkAndRepair(pod, address string) {
 	n.must(n.cni.GetStatusNetworkList(n.ctx, n.list))
