@@ -46,8 +46,8 @@ type testCluster struct {
 	nodes   *kubelets
 }
 
-// newTestCluster skips where Kubernetes is not built.
-func newTestCluster(t testing.TB) *testCluster {
+// newControlPlane starts a control plane with our definitions and nothing else. It skips where Kubernetes is not built.
+func newControlPlane(t testing.TB) *testCluster {
 	t.Helper()
 	libexec, _ := filepath.Abs("../bin")
 	if _, err := os.Stat(filepath.Join(libexec, "kubernetes-"+testVersion, "kubernetes")); err != nil {
@@ -55,11 +55,19 @@ func newTestCluster(t testing.TB) *testCluster {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
-	c := &testCluster{TB: t, ctx: ctx, log: &lockedBuffer{}, cloud: newTestCloud(t)}
+	c := &testCluster{TB: t, ctx: ctx, log: &lockedBuffer{}}
 	c.startControlPlane(libexec)
+	c.apply(manifests(t)...)
+	return c
+}
+
+// newTestCluster adds a cloud, nodes and the controllers. It skips where Kubernetes is not built.
+func newTestCluster(t testing.TB) *testCluster {
+	t.Helper()
+	c := newControlPlane(t)
+	c.cloud = newTestCloud(t)
 	c.cloud.identities(t, c.config.Cluster.Name)
 	c.makeNetwork()
-	c.apply(manifests(t)...)
 	c.nodes = startKubelets(c)
 	c.startControllers()
 	t.Cleanup(func() {
