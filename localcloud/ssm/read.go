@@ -87,6 +87,10 @@ func (s *Service) all(tx *store.Tx, region, prefix string) ([]*parameter, error)
 // GetParametersByPath lists the parameters below a path, one level or all, filtered by Type, KeyId and Label.
 func (s *Service) GetParametersByPath(ctx context.Context, in *ssm.GetParametersByPathInput) (*ssm.GetParametersByPathOutput, error) {
 	path := strings.TrimSuffix(*in.Path, "/") + "/"
+	prefix := path
+	if path == "/" {
+		prefix = "" // names without a slash stand at the root
+	}
 	if !strings.HasPrefix(path, "/") {
 		return nil, wire.Errorf("ValidationException", "The parameter doesn't meet the parameter name requirements. The parameter name must begin with a forward slash \"/\".")
 	}
@@ -98,13 +102,13 @@ func (s *Service) GetParametersByPath(ctx context.Context, in *ssm.GetParameters
 	}
 	out := &ssm.GetParametersByPathOutput{}
 	err := s.db.View(func(tx *store.Tx) error {
-		list, err := s.all(tx, regionOf(ctx), path)
+		list, err := s.all(tx, regionOf(ctx), prefix)
 		if err != nil {
 			return err
 		}
 		recursive := aws.ToBool(in.Recursive)
 		list = slices.DeleteFunc(list, func(p *parameter) bool {
-			rest, under := strings.CutPrefix(p.Name, path)
+			rest, under := strings.CutPrefix("/"+strings.TrimPrefix(p.Name, "/"), path)
 			return !under || !recursive && strings.Contains(rest, "/") || !matchesAll(p, in.ParameterFilters)
 		})
 		list, out.NextToken, err = page(list, in.NextToken, in.MaxResults, 10)

@@ -68,6 +68,10 @@ func TestParameters(t *testing.T) {
 	if d := cmp.Diff([]string{"/app/db/host", "/app/db/port", "/app/name"}, names); d != "" {
 		t.Error(d)
 	}
+	root, err := client.GetParametersByPath(t.Context(), &ssm.GetParametersByPathInput{Path: aws.String("/")})
+	if err != nil || len(root.Parameters) != 1 || *root.Parameters[0].Name != "plain" {
+		t.Errorf("at the root: %v, %v", root, err)
+	}
 	out, err := client.DeleteParameters(t.Context(), &ssm.DeleteParametersInput{Names: []string{"plain", "missing"}})
 	if err != nil || len(out.DeletedParameters) != 1 || len(out.InvalidParameters) != 1 {
 		t.Errorf("deleting: %v, %v", out, err)
