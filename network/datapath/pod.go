@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -76,7 +77,20 @@ func Connect(p Pod) (host, pod Link, err error) {
 	if err := configureHost(p, hostLink, podLink.Attrs().HardwareAddr); err != nil {
 		return host, pod, errors.Join(err, Disconnect(p.Veth))
 	}
+	waitUntilUp(netlink.LinkByName, p.Veth)
+	waitUntilUp(inside.LinkByName, p.IfName)
 	return host, pod, nil
+}
+
+// waitUntilUp gives the kernel the moment it takes to switch the queue of a new link on: what is sent before is dropped,
+// and would cost a pod a second at its very first connection. A link that stays down is for Check to find.
+func waitUntilUp(find func(string) (netlink.Link, error), name string) {
+	for range 200 {
+		if link, err := find(name); err != nil || link.Attrs().OperState == netlink.OperUp {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // Disconnect removes the pair by the name of its node's end, and its routes with it. Nothing there is fine.
