@@ -36,7 +36,7 @@ func (a *app) createCommand() *cobra.Command {
 				return err
 			}
 			p := a.progress()
-			if err := a.createCluster(ctx, p, client, config); err != nil {
+			if _, err := a.createCluster(ctx, p, client, config); err != nil {
 				return err
 			}
 			return p.step("Pointing kubectl at the cluster", func(func(string)) (string, error) {

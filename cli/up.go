@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/automode-dev/automode/cli/serve"
 	"github.com/automode-dev/automode/cloud/clusters"
 	"github.com/automode-dev/automode/internal/home"
 )
@@ -101,7 +102,14 @@ func (a *app) up(ctx context.Context, config Config) error {
 	if err != nil {
 		return err
 	}
-	if err := a.createCluster(ctx, p, client, config); err != nil {
+	created, err := a.createCluster(ctx, p, client, config)
+	if err != nil {
+		return err
+	}
+	err = p.step("Waiting until everything runs", func(waiting func(string)) (string, error) {
+		return "Everything runs", a.waitHealthy(ctx, dir, waiting)
+	})
+	if err != nil {
 		return err
 	}
 	err = p.step("Pointing kubectl at the cluster", func(func(string)) (string, error) {
@@ -111,12 +119,36 @@ func (a *app) up(ctx context.Context, config Config) error {
 	if err != nil {
 		return err
 	}
-	p.say(nextSteps, config.Name)
+	state := "runs again"
+	if created {
+		state = "is ready. It has no node and no pod; nodes appear when pods need them"
+	}
+	p.say(nextSteps, config.Name, state)
 	return nil
 }
 
+// waitHealthy waits until every condition holds. The function is told the first that does not.
+func (a *app) waitHealthy(ctx context.Context, dir home.Dir, waiting func(string)) error {
+	for {
+		var conditions []serve.Condition
+		err := internalGet(ctx, dir, serve.StatusPath, &conditions)
+		if err == nil {
+			err = unhealthy(conditions)
+		}
+		if err == nil {
+			return nil
+		}
+		waiting(err.Error())
+		select {
+		case <-ctx.Done():
+			return fail(TimedOut, "waiting until everything runs: %w", err)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
 const nextSteps = `
-Cluster %q is ready. It has no node and no pod; nodes appear when pods need them:
+Cluster %q %s:
 
   kubectl create deployment nginx --image=nginx --replicas=3
   kubectl get pods,nodes -o wide --watch
@@ -126,27 +158,27 @@ Cluster %q is ready. It has no node and no pod; nodes appear when pods need them
   automode down                remove everything
 `
 
-// createCluster makes network, roles and cluster and waits until it is active.
-func (a *app) createCluster(ctx context.Context, p *progress, client *clusters.Client, config Config) error {
+// createCluster makes network, roles and cluster, waits until it is active, and says whether it is a new one.
+func (a *app) createCluster(ctx context.Context, p *progress, client *clusters.Client, config Config) (created bool, err error) {
 	var network clusters.Network
 	var roles clusters.Roles
-	err := p.step("Making the network", func(func(string)) (_ string, err error) {
+	err = p.step("Making the network", func(func(string)) (_ string, err error) {
 		network, err = client.EnsureNetwork(ctx, config.Name, netip.MustParsePrefix(config.Network))
 		return fmt.Sprintf("Network %s, %d public and %d private subnets", config.Network, len(network.Public), len(network.Private)), cloudFailure(err)
 	})
 	if err != nil {
-		return err
+		return false, err
 	}
 	err = p.step("Making the roles", func(func(string)) (_ string, err error) {
 		roles, err = client.EnsureRoles(ctx)
 		return "Roles " + clusters.ClusterRole + ", " + clusters.NodeRole, cloudFailure(err)
 	})
 	if err != nil {
-		return err
+		return false, err
 	}
-	return p.step("Creating the cluster", func(waiting func(string)) (string, error) {
+	err = p.step("Creating the cluster", func(waiting func(string)) (string, error) {
 		spec := clusters.Spec{Name: config.Name, Version: config.KubernetesVersion, Subnets: network.Private, Roles: roles, NodePools: config.NodePools}
-		if err := client.Create(ctx, spec); err != nil {
+		if created, err = client.Create(ctx, spec); err != nil {
 			return "", cloudFailure(err)
 		}
 		cluster, err := client.WaitActive(ctx, config.Name, waiting)
@@ -155,6 +187,7 @@ func (a *app) createCluster(ctx context.Context, p *progress, client *clusters.C
 		}
 		return fmt.Sprintf("Cluster %s is active: Kubernetes %s, Auto Mode on", cluster.Name, cluster.Version), nil
 	})
+	return created, err
 }
 
 // localClient talks to the home's local cloud as its user admin.

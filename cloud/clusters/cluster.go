@@ -35,10 +35,11 @@ type Cluster struct {
 	Issues               []string  `json:"issues,omitempty"`
 }
 
-// Create asks for an Auto Mode cluster. A cluster of that name that exists already is left as it is.
-func (c *Client) Create(ctx context.Context, s Spec) error {
+// Create asks for an Auto Mode cluster and says whether it is a new one. A cluster of that name that exists already is left
+// as it is.
+func (c *Client) Create(ctx context.Context, s Spec) (created bool, err error) {
 	if _, err := c.Describe(ctx, s.Name); !IsNotFound(err) {
-		return err
+		return false, err
 	}
 	in := &eks.CreateClusterInput{
 		Name:                       &s.Name,
@@ -58,9 +59,9 @@ func (c *Client) Create(ctx context.Context, s Spec) error {
 		in.ComputeConfig.NodeRoleArn = &s.Roles.Node
 	}
 	if _, err := c.eks.CreateCluster(ctx, in); err != nil {
-		return fmt.Errorf("creating cluster %q: %w", s.Name, err)
+		return false, fmt.Errorf("creating cluster %q: %w", s.Name, err)
 	}
-	return nil
+	return true, nil
 }
 
 // Describe returns the cluster; IsNotFound tells when there is none.

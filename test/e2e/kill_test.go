@@ -146,6 +146,9 @@ func killOne(t *testing.T, c *testkit.Cluster, name string) {
 		if r := c.Try(t, "", "automode", "status"); r.Code != 0 {
 			return fmt.Errorf("%s%s", r.Out, r.Err)
 		}
+		if r := c.Try(t, "", "kubectl", "exec", "deployment/steady", "--", "true"); r.Code != 0 { // by way of API server, kubelet and containerd
+			return fmt.Errorf("exec: %s", r.Err)
+		}
 		return testkit.Expect("ready pods", strconv.Itoa(strings.Count(
 			c.Get(t, `{.items[*].status.conditions[?(@.type=="Ready")].status}`, "pods", "-l", "app=steady"), "True")), "2")
 	})
