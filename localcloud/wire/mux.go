@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -132,7 +133,10 @@ func (m *Mux) call(req *request, caller *access.Caller) *Call {
 	if region == "" {
 		region = m.Region
 	}
-	ip, _, _ := strings.Cut(req.http.RemoteAddr, ":")
+	ip, _, err := net.SplitHostPort(req.http.RemoteAddr)
+	if err != nil {
+		ip = "127.0.0.1" // a unix socket has no address
+	}
 	return &Call{
 		Service: req.svc.Name, Operation: req.op.name, Region: region, Account: caller.Account, RequestID: req.id,
 		SourceIP: ip, UserAgent: req.http.UserAgent(), Time: m.Now(), Caller: caller,
