@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/logging"
 )
 
 // ownerTag marks what belongs to a cluster made here; its value is the cluster's name.
@@ -38,7 +39,7 @@ type Client struct {
 
 // New returns a client of the given cloud.
 func New(ctx context.Context, e Endpoint) (*Client, error) {
-	var opts []func(*config.LoadOptions) error
+	opts := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{})} // errors are returned; warnings would only cross the progress lines
 	if e.URL != "" {
 		opts = append(opts, config.WithBaseEndpoint(e.URL))
 	}

@@ -77,7 +77,7 @@ func TestWrongCredentials(t *testing.T) {
 			"An error occurred (InvalidClientTokenId) when calling the GetCallerIdentity operation: The security token included in the request is invalid."},
 		{"unknown key for EC2", []string{"AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE"}, []string{"ec2", "describe-instances"}, "An error occurred (AuthFailure) when calling the DescribeInstances operation"},
 		{"wrong secret", []string{"AWS_SECRET_ACCESS_KEY=wrong"}, []string{"eks", "list-clusters"}, "The request signature we calculated does not match the signature you provided"},
-		{"no signature", nil, []string{"eks", "list-clusters", "--no-sign-request"}, "Missing Authentication Token"},
+		{"no signature", nil, []string{"eks", "list-clusters", "--no-sign-request"}, "Request is missing Authentication Token"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			c.AWS(t, "--version")
