@@ -69,7 +69,7 @@ nodes go away. It runs on one machine against its own local cloud, and on AWS.`,
 	cmd.CompletionOptions.HiddenDefaultCmd = false
 	for _, verb := range []*cobra.Command{
 		a.upCommand(), a.downCommand(), a.statusCommand(), a.envCommand(),
-		a.createCommand(), a.getCommand(), a.deleteCommand(),
+		a.createCommand(), a.getCommand(), a.deleteCommand(), a.planCommand(),
 		a.imageCommand(), a.catalogCommand(), a.kubectlCommand(), a.versionCommand(),
 	} {
 		cmd.AddCommand(verb)

@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
+
+	eksv1 "github.com/automode-dev/automode/api/eks/v1"
+)
+
+// kubeClient talks to the cluster of a context of the user's kubeconfig; "" and "-" stand for the current one.
+func kubeClient(kubeContext string) (client.Client, error) {
+	overrides := &clientcmd.ConfigOverrides{}
+	if kubeContext != "-" {
+		overrides.CurrentContext = kubeContext
+	}
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(clientcmd.NewDefaultClientConfigLoadingRules(), overrides).ClientConfig()
+	if err != nil {
+		return nil, fail(BadConfig, "reading the kubeconfig: %w", err)
+	}
+	config.QPS, config.Burst = 100, 200
+	scheme := clientgoscheme.Scheme // Karpenter's types add themselves to it
+	if err := eksv1.AddToScheme(scheme); err != nil {
+		return nil, fmt.Errorf("adding types to the scheme: %w", err)
+	}
+	c, err := client.New(config, client.Options{Scheme: scheme})
+	if err != nil {
+		return nil, &Failure{ID: CloudUnreachable, Err: fmt.Errorf("connecting to the cluster at %s: %w", config.Host, err)}
+	}
+	return c, nil
+}
+
+// liveObjects reads everything of a cluster that decisions depend on.
+func liveObjects(ctx context.Context, kubeContext string) ([]client.Object, error) {
+	c, err := kubeClient(kubeContext)
+	if err != nil {
+		return nil, err
+	}
+	return listObjects(ctx, c)
+}
+
+func listObjects(ctx context.Context, c client.Client) ([]client.Object, error) {
+	objects := []client.Object{}
+	for _, list := range []client.ObjectList{
+		&corev1.NamespaceList{}, &corev1.NodeList{}, &corev1.PodList{}, &corev1.PersistentVolumeList{}, &corev1.PersistentVolumeClaimList{},
+		&appsv1.DaemonSetList{}, &storagev1.StorageClassList{}, &storagev1.CSINodeList{},
+		&karpv1.NodePoolList{}, &karpv1.NodeClaimList{}, &eksv1.NodeClassList{},
+	} {
+		err := c.List(ctx, list)
+		if meta.IsNoMatchError(err) {
+			return nil, fail(NotFound, "the cluster has no %T: Auto Mode is not enabled in it", list)
+		}
+		if apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) {
+			return nil, &Failure{ID: AccessDenied, Err: fmt.Errorf("reading the cluster: %w", err)}
+		}
+		if err != nil {
+			return nil, &Failure{ID: CloudUnreachable, Err: fmt.Errorf("reading the cluster: %w", err)}
+		}
+		err = meta.EachListItem(list, func(o runtime.Object) error {
+			objects = append(objects, o.(client.Object))
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("reading the cluster: %w", err)
+		}
+	}
+	return objects, nil
+}

@@ -1,0 +1,172 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
+
+	eksv1 "github.com/automode-dev/automode/api/eks/v1"
+	"github.com/automode-dev/automode/compute/catalog"
+	"github.com/automode-dev/automode/compute/instancetypes"
+	"github.com/automode-dev/automode/compute/labels"
+	"github.com/automode-dev/automode/compute/nodes/builtin"
+	"github.com/automode-dev/automode/compute/solver"
+	"github.com/automode-dev/automode/compute/state"
+)
+
+// Scenario is a question: these manifests, in this region, on an empty cluster or on top of a live one.
+type Scenario struct {
+	Catalog *catalog.Catalog
+	Region  string
+	// Zones of the cluster's subnets; none for the first three of the region. Only where there is no live cluster.
+	Zones []string
+	// Objects of manifests.
+	Objects []client.Object
+	// Live are the objects of a cluster; nil asks for an empty one with the built-in NodePools.
+	Live []client.Object
+}
+
+// Snapshot puts the scenario into the solver's terms. Pods that cannot be thought about come back as rejected.
+func (s *Scenario) Snapshot() (solver.Snapshot, []state.Rejected, error) {
+	labels.Register()
+	picture := state.NewPicture()
+	classes := map[string]*eksv1.NodeClass{}
+	subnets, err := s.prepare(picture, classes)
+	if err != nil {
+		return solver.Snapshot{}, nil, err
+	}
+	var pods []*corev1.Pod
+	for _, o := range s.Objects {
+		if class, ok := o.(*eksv1.NodeClass); ok {
+			class = class.DeepCopy()
+			class.Status.Subnets = subnets
+			classes[class.Name] = class
+		}
+		e := expand(o)
+		pods = append(pods, e.pods...)
+		for _, claim := range e.claims {
+			picture.Set(claim)
+		}
+		set(picture, o)
+	}
+	types := s.typeLister(classes)
+	waiting := picture.Waiting(func(*corev1.Pod) bool { return true })
+	snapshot, rejected := picture.Snapshot(state.Question{Pods: slices.Concat(waiting, pods), Types: types})
+	return snapshot, rejected, nil
+}
+
+// prepare puts what is there before the manifests into the picture and returns the subnets of new NodeClasses.
+func (s *Scenario) prepare(picture *state.Picture, classes map[string]*eksv1.NodeClass) ([]eksv1.Subnet, error) {
+	if s.Live == nil {
+		subnets, err := Subnets(s.Catalog, s.Region, s.Zones)
+		if err != nil {
+			return nil, err
+		}
+		class := defaultClass()
+		class.Status.Subnets = subnets
+		classes[class.Name] = class
+		for _, name := range []string{builtin.GeneralPurpose, builtin.System} {
+			picture.Set(builtin.NodePool(name))
+		}
+		for _, name := range []string{metav1.NamespaceDefault, metav1.NamespaceSystem} {
+			picture.Set(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{corev1.LabelMetadataName: name}}})
+		}
+		return subnets, nil
+	}
+	var subnets []eksv1.Subnet
+	replaced := s.replaced()
+	for _, o := range s.Live {
+		if class, ok := o.(*eksv1.NodeClass); ok {
+			classes[class.Name] = class
+			if len(subnets) == 0 || class.Name == builtin.NodeClassName {
+				subnets = class.Status.Subnets
+			}
+		}
+		if pod, ok := o.(*corev1.Pod); ok && replaced[OwnerOf(pod)] {
+			continue // the manifests say how many there will be
+		}
+		set(picture, o)
+	}
+	return subnets, nil
+}
+
+// replaced are the workloads that the manifests describe anew.
+func (s *Scenario) replaced() map[Workload]bool {
+	names := map[Workload]bool{}
+	for _, o := range s.Objects {
+		kind := o.GetObjectKind().GroupVersionKind().Kind
+		names[Workload{kind, namespaceOf(o), o.GetName()}] = true
+	}
+	return names
+}
+
+// set takes over what the picture needs of an object that is no pod of a manifest.
+func set(picture *state.Picture, o client.Object) {
+	switch o := o.(type) {
+	case *corev1.Namespace:
+		o = o.DeepCopy()
+		if o.Labels == nil {
+			o.Labels = map[string]string{}
+		}
+		o.Labels[corev1.LabelMetadataName] = o.Name
+		picture.Set(o)
+	case *appsv1.DaemonSet, *corev1.PersistentVolumeClaim:
+		o.SetNamespace(namespaceOf(o))
+		picture.Set(o)
+	case *karpv1.NodePool, *karpv1.NodeClaim, *corev1.Node, *corev1.PersistentVolume, *storagev1.StorageClass, *storagev1.CSINode:
+		picture.Set(o)
+	case *corev1.Pod:
+		if o.Spec.NodeName != "" || o.UID != "" {
+			picture.Set(o)
+		}
+	}
+}
+
+// typeLister lists the types of a pool from the catalogue, the way the controllers do from the cloud.
+func (s *Scenario) typeLister(classes map[string]*eksv1.NodeClass) func(*karpv1.NodePool) []*solver.InstanceType {
+	facts := Facts(s.Catalog, s.Region)
+	byClass := map[string][]*solver.InstanceType{}
+	var translated state.Types
+	return func(pool *karpv1.NodePool) []*solver.InstanceType {
+		ref := pool.Spec.Template.Spec.NodeClassRef
+		if ref == nil || classes[ref.Name] == nil {
+			return nil
+		}
+		if known, ok := byClass[ref.Name]; ok {
+			return known
+		}
+		list := instancetypes.Assemble(facts, classes[ref.Name], func(string, string, string) bool { return false })
+		byClass[ref.Name] = translated.Translate(list)
+		return byClass[ref.Name]
+	}
+}
+
+// Check says what is wrong with the NodePools of the manifests.
+func (s *Scenario) Check() error {
+	for _, o := range s.Objects {
+		pool, ok := o.(*karpv1.NodePool)
+		if !ok {
+			continue
+		}
+		if pool.Spec.Template.Spec.NodeClassRef == nil {
+			return fmt.Errorf("NodePool %q: spec.template.spec.nodeClassRef is missing", pool.Name)
+		}
+		for key := range pool.Spec.Template.Labels {
+			if err := labels.CheckRestricted(key); err != nil {
+				return fmt.Errorf("NodePool %q: %w", pool.Name, err)
+			}
+		}
+		for _, r := range pool.Spec.Template.Spec.Requirements {
+			if err := labels.CheckRestricted(r.Key); err != nil {
+				return fmt.Errorf("NodePool %q: %w", pool.Name, err)
+			}
+		}
+	}
+	return nil
+}
