@@ -9,7 +9,7 @@ import (
 	"github.com/automode-dev/automode/test/testkit"
 )
 
-// control calls the local cloud's control API as docs/how-to/inject-failures.md shows.
+// control calls the local cloud's control API as docs/how-to/control-the-cloud.md shows.
 func control(t *testing.T, c *testkit.Cluster, path string, args ...string) string {
 	t.Helper()
 	return c.Run(t, append([]string{"curl", "-sSf", "--unix-socket", c.Home + "/cloud/cloud.sock", "http://automode/_automode/" + path}, args...)...)
