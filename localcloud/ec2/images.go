@@ -62,7 +62,7 @@ func renderImage(i images.Image, region string) *types.Image {
 	}
 	const stamp = "2006-01-02T15:04:05.000Z"
 	return &types.Image{
-		ImageId: new(i.ID(region)), Name: new(i.Name), Description: new(i.Description), OwnerId: new(images.Owner), ImageOwnerAlias: new("amazon"),
+		ImageId: new(i.ID(region)), Name: new(i.Name), Description: new(i.Description), OwnerId: new(i.Owner()), ImageOwnerAlias: new("amazon"),
 		ImageLocation: new("amazon/" + i.Name), Architecture: types.ArchitectureValues(i.Arch), BlockDeviceMappings: devices,
 		CreationDate: new(i.Created.Format(stamp)), DeprecationTime: new(i.Created.AddDate(2, 0, 0).Format(stamp)),
 		EnaSupport: new(true), Hypervisor: types.HypervisorTypeXen, ImageType: types.ImageTypeValuesMachine, Public: new(true),
