@@ -109,6 +109,34 @@ func compress(t *testing.T, from, to string) {
 	must(t, errors.Join(err, zip.Close(), out.Close()))
 }
 
+// TestPlatforms loads an index of two platforms, then one whose second platform is not in the file.
+func TestPlatforms(t *testing.T) {
+	here, elsewhere := sample(t, "amd64"), sample(t, "arm64")
+	platforms := mutate.AppendManifests(empty.Index,
+		mutate.IndexAddendum{Add: here, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: "amd64"}}},
+		mutate.IndexAddendum{Add: elsewhere, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: "arm64"}}})
+	dir := t.TempDir()
+	_, err := layout.Write(dir, mutate.AppendManifests(empty.Index, mutate.IndexAddendum{Add: platforms}))
+	must(t, err)
+	for _, want := range []int{2, 1} {
+		kept := t.TempDir()
+		_, err = Load(context.Background(), dir, "app:1", startRegistry(t, kept))
+		must(t, err)
+		to := startRegistry(t, kept) // after a restart: an index only counts with its images
+		response, err := http.Get("http://" + to.Host + "/v2/library/app/manifests/1?ns=docker.io")
+		must(t, err)
+		index, err := v1.ParseIndexManifest(response.Body)
+		response.Body.Close()
+		must(t, err)
+		if len(index.Manifests) != want {
+			t.Errorf("%d platforms, want %d", len(index.Manifests), want)
+		}
+		digest, err := elsewhere.Digest()
+		must(t, err)
+		_ = os.Remove(filepath.Join(dir, "blobs", "sha256", digest.Hex))
+	}
+}
+
 func TestNamesOfManifests(t *testing.T) {
 	to := startRegistry(t, t.TempDir())
 	image := sample(t, "hello")

@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/match"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
@@ -150,7 +152,7 @@ func openLayout(dir, shown string) ([]content, error) {
 		c := content{name: layoutName(entry.Annotations)}
 		switch {
 		case entry.MediaType.IsIndex():
-			c.artifact, err = index.ImageIndex(entry.Digest)
+			c.artifact, err = presentPart(index, entry.Digest)
 		case entry.MediaType.IsImage():
 			c.artifact, err = index.Image(entry.Digest)
 		default:
@@ -165,6 +167,36 @@ func openLayout(dir, shown string) ([]content, error) {
 		return nil, &InputError{shown, "is an OCI layout without an image"}
 	}
 	return contents, nil
+}
+
+// presentPart is an index of several platforms without those whose images are not in the file: what docker saves of an
+// image names every platform and holds one.
+func presentPart(layout v1.ImageIndex, digest v1.Hash) (v1.ImageIndex, error) {
+	index, err := layout.ImageIndex(digest)
+	if err != nil {
+		return nil, err
+	}
+	manifest, err := index.IndexManifest()
+	if err != nil {
+		return nil, err
+	}
+	var missing []v1.Hash
+	for _, entry := range manifest.Manifests {
+		image, err := index.Image(entry.Digest)
+		if err == nil {
+			_, err = image.RawConfigFile()
+		}
+		if err != nil {
+			missing = append(missing, entry.Digest)
+		}
+	}
+	switch len(missing) {
+	case 0:
+		return index, nil
+	case len(manifest.Manifests):
+		return nil, errors.New("it has no platform's image")
+	}
+	return mutate.RemoveManifests(index, match.Digests(missing...)), nil
 }
 
 // layoutName prefers the full name that containerd and docker write over OCI's ref.name, which is often a bare tag.

@@ -170,9 +170,11 @@ func (n *running) startNetwork(ctx context.Context) error {
 	}
 	n.inBackground(ctx, "serving the CNI plugin", n.agent.Serve)
 	n.inBackground(ctx, "reconciling addresses", func(ctx context.Context) error { n.agent.Run(ctx); return nil })
-	n.inBackground(ctx, "serving introspection", func(ctx context.Context) error {
-		return n.agent.ServeIntrospection(ctx, introspectionAddress)
-	})
+	go func() {
+		if err := n.agent.ServeIntrospection(ctx, introspectionAddress); err != nil {
+			n.Log.Warn("addresses can not be looked at over HTTP", "error", err) // no reason to give up a node
+		}
+	}()
 	return writeFile(n.path(cniConf, "10-automode.conflist"), cni.ConfigList(socket))
 }
 
