@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"k8s.io/utils/clock"
@@ -96,7 +97,7 @@ func (c *cloud) mountCompute(context.Context) error {
 			return err
 		}
 		c.closers = append(c.closers, machines.Close)
-		o.Machines, o.Fabric, o.Namespaces = machines, vpc.NewFabric(c.Home, c.Log), ec2.HomeNamespaces(c.Home.NetNS)
+		o.Machines, o.Fabric, o.Namespaces, o.Arch = machines, vpc.NewFabric(c.Home, c.Log), ec2.HomeNamespaces(c.Home.NetNS), runtime.GOARCH
 	} else {
 		machines, err := machine.NewSimulated(machine.SimulatedOptions{Home: c.Home, Automode: c.Automode})
 		if err != nil {

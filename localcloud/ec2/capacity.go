@@ -80,6 +80,9 @@ func (s *Service) Shortages(name string) ([]Shortage, error) {
 
 // takeCapacity fails when there is none for one more instance of the launch.
 func (r *region) takeCapacity(tx *txn, l *launch) error {
+	if arch := r.svc.arch; arch != "" && l.shape.Arch() != arch {
+		return errorf("InsufficientInstanceCapacity", "There is no capacity for %s: the machines of this cloud are %s, the type is %s.", l.shape.Name, arch, l.shape.Arch())
+	}
 	now := r.svc.now()
 	for key, sh := range r.shortages.rows {
 		if !sh.concerns(l, now) {

@@ -29,6 +29,8 @@ type Options struct {
 	Log      *slog.Logger
 	// HostPorts are ports of the host's loopback that every machine reaches on its own.
 	HostPorts []int
+	// Arch is the one architecture ("amd64") that Machines can run; there is no capacity for others. Empty is all.
+	Arch string
 	// Namespaces holds the network interfaces of control planes; without it, or without Fabric, they have none.
 	Namespaces Namespaces
 	// Workers is how many machines are started or removed at once; 16 when zero.
@@ -47,6 +49,7 @@ type Service struct {
 	log      *slog.Logger
 	ports    []int
 	spaces   Namespaces
+	arch     string
 	workers  int
 
 	commits   *commits
@@ -67,7 +70,7 @@ type Service struct {
 func New(o Options) (*Service, error) {
 	s := &Service{
 		store: o.Store, account: o.Account, clock: o.Clock, catalog: o.Catalog, fabric: o.Fabric, machines: o.Machines,
-		profiles: o.Profiles, log: o.Log, ports: o.HostPorts, spaces: o.Namespaces, workers: o.Workers, timing: o.Timing,
+		profiles: o.Profiles, log: o.Log, ports: o.HostPorts, spaces: o.Namespaces, arch: o.Arch, workers: o.Workers, timing: o.Timing,
 		regions: map[string]*region{}, images: map[string]map[string]*types.Image{},
 	}
 	if s.clock == nil {

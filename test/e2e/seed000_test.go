@@ -201,7 +201,7 @@ func TestSeed000System(t *testing.T) {
 	c := shared(t)
 	loadNginx(t, c, "public.ecr.aws/nginx/nginx:1.27")
 	c.Apply(t, workload("metrics-server", 2, `tolerations: [{key: CriticalAddonsOnly, operator: Exists}]
-      nodeSelector: {karpenter.sh/nodepool: system, kubernetes.io/arch: amd64}
+      nodeSelector: {karpenter.sh/nodepool: system}
       affinity: {podAntiAffinity: {preferredDuringSchedulingIgnoredDuringExecution: [{weight: 100, podAffinityTerm: {topologyKey: kubernetes.io/hostname, labelSelector: {matchLabels: {app: metrics-server}}}}]}}`))
 	t.Cleanup(func() {
 		c.Try(t, "", "kubectl", "delete", "deployment", "metrics-server", "--ignore-not-found")
