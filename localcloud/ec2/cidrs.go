@@ -36,7 +36,7 @@ func (s *Service) AssociateVpcCidrBlock(ctx context.Context, in *ec2.AssociateVp
 			return err
 		}
 		if len(v.CidrBlockAssociationSet) >= maxCIDRs {
-			return errorf("CidrLimitExceeded", "This network '%s' has met its maximum number of allowed CIDRs: %d", *v.VpcId, maxCIDRs)
+			return errorf("CidrLimitExceeded", "This network %s has met its maximum number of allowed CIDRs: %d", *v.VpcId, maxCIDRs)
 		}
 		for _, have := range v.cidrs() {
 			if have.Overlaps(cidr) {

@@ -47,6 +47,9 @@ func (s *Service) CreateFleet(ctx context.Context, in *ec2.CreateFleetInput) (*e
 	if err := s.authorize(ctx, in.DryRun, fleetTargets(r, in, offers)...); err != nil {
 		return nil, err
 	}
+	if in.Type == "" || in.Type == types.FleetTypeMaintain {
+		return nil, errorf("UnsupportedOperation", "This cloud offers fleets of type instant and request only.")
+	}
 	id, err := r.once(str(in.ClientToken), "CreateFleet", in, func(tx *txn) (string, error) {
 		f := s.newFleet(in)
 		for _, o := range offers {
@@ -75,9 +78,7 @@ func (s *Service) CreateFleet(ctx context.Context, in *ec2.CreateFleetInput) (*e
 
 func checkFleet(in *ec2.CreateFleetInput) error {
 	switch in.Type {
-	case "", types.FleetTypeMaintain:
-		return errorf("UnsupportedOperation", "This cloud offers fleets of type instant and request only.")
-	case types.FleetTypeInstant, types.FleetTypeRequest:
+	case "", types.FleetTypeMaintain, types.FleetTypeInstant, types.FleetTypeRequest:
 	default:
 		return invalid("Value (%s) for parameter Type is invalid.", in.Type)
 	}

@@ -30,6 +30,13 @@ var ruleKind = register(&kind[types.SecurityGroupRule]{
 
 // DescribeSecurityGroupRules lists rules, each with its own id.
 func (s *Service) DescribeSecurityGroupRules(ctx context.Context, in *ec2.DescribeSecurityGroupRulesInput) (*ec2.DescribeSecurityGroupRulesOutput, error) {
+	for _, f := range in.Filters {
+		for _, id := range f.Values {
+			if str(f.Name) == "group-id" && !wellFormed("sg", id) {
+				return nil, errorf("InvalidGroupId.Malformed", "The security group ID '%s' is malformed", id)
+			}
+		}
+	}
 	_, rows, next, err := describe(ctx, s, ruleKind, query{ids: in.SecurityGroupRuleIds, filters: in.Filters,
 		maxResults: in.MaxResults, nextToken: in.NextToken, dryRun: in.DryRun, min: 5, max: 1000})
 	if err != nil {
@@ -112,7 +119,7 @@ func (s *Service) addRules(ctx context.Context, dryRun *bool, groupID, groupName
 		}
 		for _, spec := range specs {
 			if slices.ContainsFunc(have, func(o *types.SecurityGroupRule) bool { return specOf(o).same(spec) }) {
-				return errorf("InvalidPermission.Duplicate", "the specified rule \"%s\" already exists", spec.text(egress))
+				return errorf("InvalidPermission.Duplicate", "the specified rule \"%s\" already exists", spec.text())
 			}
 			rule := r.newRule(g, egress, spec)
 			rule.Tags = tags
@@ -223,6 +230,12 @@ func (s *Service) ModifySecurityGroupRules(ctx context.Context, in *ec2.ModifySe
 			if *rule.GroupId != *g.GroupId || u.SecurityGroupRule == nil {
 				return ruleKind.absent([]string{str(u.SecurityGroupRuleId)})
 			}
+			switch n := peers(u.SecurityGroupRule); {
+			case n > 1:
+				return combination("Only one of cidrIp, cidrIpv6, prefixListId, or referencedGroupId can be specified")
+			case n == 0 && u.SecurityGroupRule.IpProtocol != nil:
+				return errorf("MissingParameter", "The request must contain exactly one of: cidrIp, cidrIpv6, prefixListId, or referencedGroupId")
+			}
 			specs, err := r.specs(g, []types.IpPermission{permissionOf(u.SecurityGroupRule)})
 			if err != nil {
 				return err
@@ -233,6 +246,16 @@ func (s *Service) ModifySecurityGroupRules(ctx context.Context, in *ec2.ModifySe
 		return nil
 	})
 	return &ec2.ModifySecurityGroupRulesOutput{Return: new(err == nil)}, err
+}
+
+// peers counts the peers that a rule names.
+func peers(q *types.SecurityGroupRuleRequest) (n int) {
+	for _, p := range []*string{q.CidrIpv4, q.CidrIpv6, q.PrefixListId, q.ReferencedGroupId} {
+		if p != nil {
+			n++
+		}
+	}
+	return n
 }
 
 func permissionOf(q *types.SecurityGroupRuleRequest) types.IpPermission {

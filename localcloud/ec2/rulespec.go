@@ -27,7 +27,7 @@ func (a ruleSpec) same(b ruleSpec) bool {
 }
 
 // text is how EC2 names a rule in its messages.
-func (a ruleSpec) text(egress bool) string {
+func (a ruleSpec) text() string {
 	peer := a.cidr + a.cidr6 + a.prefixList + a.group
 	ports := ""
 	if a.protocol != "-1" {
@@ -37,7 +37,6 @@ func (a ruleSpec) text(egress bool) string {
 	if a.protocol == "-1" {
 		protocol = "ALL"
 	}
-	_ = egress
 	return "peer: " + peer + ", " + protocol + ports + ", ALLOW"
 }
 
@@ -49,10 +48,10 @@ func specOf(r *types.SecurityGroupRule) ruleSpec {
 // protocols that may be given by number.
 var protocolNames = map[string]string{"6": "tcp", "17": "udp", "1": "icmp", "58": "icmpv6", "all": "-1"}
 
-// portless normalises protocol and ports of a request.
+// normalise checks and unifies protocol and ports of a request.
 func normalise(protocol *string, from, to *int32) (ruleSpec, error) {
 	if protocol == nil {
-		return ruleSpec{}, missing("ipProtocol")
+		return ruleSpec{}, invalid("Invalid value 'null' for protocol. VPC security group rules must specify protocols explicitly.")
 	}
 	p := strings.ToLower(*protocol)
 	if name, ok := protocolNames[p]; ok {
@@ -62,7 +61,7 @@ func normalise(protocol *string, from, to *int32) (ruleSpec, error) {
 	switch p {
 	case "tcp", "udp":
 		if from == nil || to == nil {
-			return spec, invalid("Invalid value 'Must specify both from and to ports with TCP/UDP.' for portRange.")
+			return spec, invalid("Invalid value for portRange. Must specify both from and to ports with TCP/UDP.")
 		}
 		if *from < 0 || *to > 65535 || *from > *to {
 			return spec, invalid("Invalid TCP/UDP port range (%d:%d)", *from, *to)

@@ -194,7 +194,9 @@ func (s *Service) CreateLaunchTemplateVersion(ctx context.Context, in *ec2.Creat
 			data = new(overlay[types.RequestLaunchTemplateData](source.LaunchTemplateData, data))
 		}
 		t = with(t, func(*templateRow) {})
-		out.LaunchTemplateVersion = new(*t.addVersion(ctx, s, data, in.VersionDescription))
+		made := *t.addVersion(ctx, s, data, in.VersionDescription)
+		made.DefaultVersion = new(false)
+		out.LaunchTemplateVersion = &made
 		r.templates.put(tx, *t.LaunchTemplateId, t)
 		return nil
 	})
@@ -211,12 +213,12 @@ func (s *Service) DescribeLaunchTemplates(ctx context.Context, in *ec2.DescribeL
 		}
 		r.view(func() {
 			for _, name := range in.LaunchTemplateNames {
-				t, e := r.template(nil, &name)
-				if e != nil {
-					err = e
+				id, ok := r.index.templateIDs[name]
+				if !ok {
+					err = errorf("InvalidLaunchTemplateName.NotFoundException", "At least one of the launch templates specified in the request does not exist.")
 					return
 				}
-				ids = append(ids, *t.LaunchTemplateId)
+				ids = append(ids, id)
 			}
 		})
 		if err != nil {
@@ -264,8 +266,8 @@ func (r *region) versions(in *ec2.DescribeLaunchTemplateVersionsInput) (list []t
 			return nil, err
 		}
 		templates = map[string]*templateRow{"": t}
-	} else if len(in.Versions) == 0 {
-		return nil, missing("LaunchTemplateId or LaunchTemplateName")
+	} else if err := checkVersionsOfAll(in.Versions); err != nil {
+		return nil, err
 	}
 	for _, t := range templates {
 		wanted := t.Versions
@@ -290,6 +292,24 @@ func (r *region) versions(in *ec2.DescribeLaunchTemplateVersionsInput) (list []t
 	return list, nil
 }
 
+// versionsOfAll is how EC2 says which versions can be asked of all templates at once.
+const versionsOfAll = "To describe the launch template data for all your launch templates, for ‘--versions’ specify ‘$Latest’, ‘$Default’, or both, " +
+	"and omit ‘--launch-template-id’, ‘--launch-template-name’, and version numbers. To describe the launch template data for a specific launch template, " +
+	"specify ‘--launch-template-id’ or ‘--launch-template-name’, and for ‘--versions’ specify one or more of the following values: ‘$Latest’, ‘$Default’, " +
+	"or one or more version numbers."
+
+func checkVersionsOfAll(versions []string) error {
+	if len(versions) == 0 {
+		return errorf("MissingParameter", "%s", versionsOfAll)
+	}
+	for _, v := range versions {
+		if v != "$Latest" && v != "$Default" {
+			return invalid("%s", versionsOfAll)
+		}
+	}
+	return nil
+}
+
 func number(text string) int64 {
 	n, _ := strconv.ParseInt(text, 10, 64)
 	return n
@@ -298,11 +318,14 @@ func number(text string) int64 {
 // ModifyLaunchTemplate changes the default version.
 func (s *Service) ModifyLaunchTemplate(ctx context.Context, in *ec2.ModifyLaunchTemplateInput) (*ec2.ModifyLaunchTemplateOutput, error) {
 	out := &ec2.ModifyLaunchTemplateOutput{}
+	if in.LaunchTemplateId != nil && in.LaunchTemplateName != nil {
+		return nil, combination("Either provide launch template ID or launch template name to modify the template.")
+	}
 	err := s.onTemplate(ctx, in.DryRun, in.LaunchTemplateId, in.LaunchTemplateName, func(r *region, tx *txn, t *templateRow) error {
 		if in.DefaultVersion != nil {
 			v, err := t.version(*in.DefaultVersion)
 			if err != nil {
-				return err
+				return errorf("InvalidLaunchTemplateId.VersionNotFound", "The launch template version %s is not found for the specified launch template.", *in.DefaultVersion)
 			}
 			t = with(t, func(t *templateRow) { t.DefaultVersionNumber = v.VersionNumber })
 			r.templates.put(tx, *t.LaunchTemplateId, t)
