@@ -2,7 +2,6 @@ package solver
 
 import (
 	"slices"
-	"sort"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -75,45 +74,42 @@ func (p *problem) sameReservation(bits bitset, r int) bitset {
 
 // typesByPrice lists the types of a set, cheapest first. Types that would take
 // more of a limited resource than the chosen one are left out, so that whatever
-// is launched stays within the pool's limits.
+// is launched stays within the pool's limits. Nodes that leave the same choice
+// share the list.
 func (p *problem) typesByPrice(n *newNode, bits bitset) []string {
-	price := map[int]float64{}
 	chosen := p.off.list[n.offer].typ
-	var types []int
-	bits.each(func(i int) bool {
-		o := &p.off.list[i]
-		if o.reservation >= 0 && o.reservation != p.off.list[n.offer].reservation || !n.pool.limits.within(o.typ, chosen) {
-			return true
-		}
-		old, seen := price[o.typ]
-		if !seen {
-			types = append(types, o.typ)
-		}
-		if !seen || o.o.Price < old {
-			price[o.typ] = o.o.Price
-		}
-		return true
-	})
-	sort.SliceStable(types, func(i, j int) bool {
-		a, b := types[i], types[j]
-		switch {
-		case (a == chosen) != (b == chosen) && price[a] == price[b]:
-			return a == chosen
-		case price[a] != price[b]:
-			return price[a] < price[b]
-		}
-		return p.off.types[a].Name < p.off.types[b].Name
-	})
+	key := typesKey{set: p.labelSet(bits), pool: n.pool.id, reservation: p.off.list[n.offer].reservation}
+	if len(n.pool.limits.names) > 0 {
+		key.chosen = chosen
+	}
+	if names, ok := p.typeLists[key]; ok {
+		return names
+	}
 	limit := p.s.Options.MaxTypes
 	if limit <= 0 {
 		limit = maxTypes
 	}
-	names := make([]string, 0, min(limit, len(types)))
-	for _, t := range types[:min(limit, len(types))] {
-		names = append(names, p.off.types[t].Name)
+	var names []string
+	seen := make([]bool, len(p.off.types))
+	for _, i := range p.off.byPrice() {
+		o := &p.off.list[i]
+		if !bits.has(i) || seen[o.typ] || o.reservation >= 0 && o.reservation != key.reservation || !n.pool.limits.within(o.typ, chosen) {
+			continue
+		}
+		seen[o.typ] = true
+		if names = append(names, p.off.types[o.typ].Name); len(names) == limit {
+			break
+		}
 	}
+	if p.typeLists == nil {
+		p.typeLists = map[typesKey][]string{}
+	}
+	p.typeLists[key] = names
 	return names
 }
+
+// typesKey is what a list of types depends on.
+type typesKey struct{ set, pool, reservation, chosen int }
 
 // requirements lists what the claim asks for beyond its pool: what the pods'
 // selectors and domains settle, and the zones and capacity types that are left.

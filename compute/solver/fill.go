@@ -23,6 +23,10 @@ type filler struct {
 	tally tally
 	ports []hostPort
 	used  []int // pods per item on the node being filled
+
+	best      []load
+	last      int // candidate of the node before, and its price for its value
+	lastRatio float64
 }
 
 // params tell the methods of the portfolio apart.
@@ -30,6 +34,7 @@ type params struct {
 	name     string
 	balanced bool    // choose what uses the most abundant resource, not the most valuable
 	tries    int     // candidates that are tried per node
+	quick    bool    // stay with a candidate for as long as it fills well
 	maxCPU   int64   // no candidate with more cpu, 0 for all
 	skew     float64 // shifts the duals towards cpu (below 0) or memory (above 0)
 }
@@ -37,11 +42,7 @@ type params struct {
 // fill packs all items by one method.
 func (k *packer) fill(pr params) packing {
 	f := k.newFiller()
-	left := make([]int, len(k.items))
-	for i := range k.items {
-		left[i] = k.items[i].count
-	}
-	return f.run(pr, left, k.order(pr.skew), k.pl.limits.clone(), slices.Clone(k.p.reservations))
+	return f.run(pr, k.counts(), k.order(pr.skew), k.pl.limits.clone(), slices.Clone(k.p.reservations))
 }
 
 // newFiller makes a filler that can run many times.
@@ -68,7 +69,7 @@ func (k *packer) order(skew float64) []int {
 
 // run packs what left says of the items in the order, which it uses up.
 func (f *filler) run(pr params, left, order []int, lim limits, held []int) packing {
-	f.params, f.left, f.order, f.lim, f.held, f.total = pr, left, order, lim, held, 0
+	f.params, f.left, f.order, f.lim, f.held, f.total, f.lastRatio = pr, left, order, lim, held, 0, 0
 	for _, i := range order {
 		f.total += left[i]
 	}
@@ -101,8 +102,11 @@ func (f *filler) compact() {
 func (f *filler) next() (bin, bool) {
 	for len(f.order) > 0 {
 		anchor := f.order[0]
+		if b, ok := f.likeLast(anchor); ok {
+			return b, true
+		}
 		best, cand := math.Inf(1), -1
-		var load []load
+		load := f.best[:0]
 		for _, c := range f.choices(anchor) {
 			price := f.k.cands[c].price
 			if value := f.try(c, anchor); value > 0 && price/value < best*(1-1e-9) {
@@ -110,12 +114,31 @@ func (f *filler) next() (bin, bool) {
 				load = append(load[:0], f.load...)
 			}
 		}
+		f.best = load
 		if cand >= 0 {
+			f.last, f.lastRatio = cand, best
 			return f.commit(cand, load), true
 		}
 		f.order = f.order[1:] // limits leave no room for it
 	}
 	return bin{}, false
+}
+
+// likeLast fills another node of the kind that was chosen last, where there are
+// too many items to compare kinds for each node and it fills as well.
+func (f *filler) likeLast(anchor int) (bin, bool) {
+	if !f.params.quick || f.lastRatio == 0 {
+		return bin{}, false
+	}
+	cand := &f.k.cands[f.last]
+	if !f.k.items[anchor].bits.has(cand.off) || !f.available(cand) {
+		return bin{}, false
+	}
+	if value := f.try(f.last, anchor); value == 0 || cand.price/value > f.lastRatio*1.01 {
+		return bin{}, false
+	}
+	f.best = append(f.best[:0], f.load...)
+	return f.commit(f.last, f.best), true
 }
 
 // choices lists candidates for a node that the anchor opens: those of most
@@ -220,7 +243,7 @@ func (f *filler) put(cand *candidate, i, n int, rest *int) float64 {
 func (f *filler) fillByValue(cand *candidate, rest *int) float64 {
 	value := 0.0
 	for _, i := range f.order {
-		if f.room[dimPods] <= 0 || f.room[dimCPU] <= 0 && f.k.items[i].vec[dimCPU] > 0 && f.k.p.floor[dimCPU] > 0 {
+		if !f.k.p.floor.fits(f.room) {
 			break
 		}
 		if f.left[i] > f.used[i] && f.k.items[i].bits.has(cand.off) {

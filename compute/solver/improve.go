@@ -33,11 +33,12 @@ type improver struct {
 	members []int
 	noise   []float64
 	changed bool
+	mayGrow bool
 }
 
 func newImprover(k *packer, best packing) *improver {
 	v := &improver{k: k, f: k.newFiller(), random: rand.New(rand.NewPCG(7, uint64(len(k.items)))), lim: k.pl.limits.clone(),
-		held: slices.Clone(k.p.reservations), left: make([]int, len(k.items)), noise: make([]float64, len(k.items))}
+		held: slices.Clone(k.p.reservations), left: make([]int, len(k.items)), noise: make([]float64, len(k.items)), mayGrow: k.mayGrow()}
 	for i := range best.bins {
 		b := best.bins[i]
 		o := &k.p.off.list[k.cands[b.cand].off]
@@ -67,7 +68,7 @@ func (k *packer) wasteOf(b *bin) float64 {
 // rounds is how many attempts are worth their time: fewer when nodes hold many
 // kinds of pods, none when there is nothing left to gain.
 func (v *improver) rounds() int {
-	if len(v.bins) < 2 || len(v.bins) > 20000 {
+	if len(v.bins) == 0 || len(v.bins) > 20000 {
 		return 0
 	}
 	total := 0.0
@@ -86,7 +87,7 @@ func (v *improver) rounds() int {
 		loads += len(v.bins[i].load)
 	}
 	perRound := 1 + 4*loads/len(v.bins)
-	return int(effort * float64(min(600, 12000/perRound+60)))
+	return int(effort * float64(min(600, 24000/perRound+60)))
 }
 
 // round takes some nodes apart and packs them anew.
@@ -103,7 +104,12 @@ func (v *improver) round() {
 			held[o.reservation]++
 		}
 	}
-	got := v.f.run(v.method(), v.left, order, lim, held)
+	var got packing
+	if v.mayGrow && v.random.IntN(4) == 0 {
+		got = v.k.grow("", v.left, order, [...]int64{0, 8000, 16000, 32000, 64000}[v.random.IntN(5)])
+	} else {
+		got = v.f.run(v.method(), v.left, order, lim, held)
+	}
 	if got.left > 0 || got.price >= old-1e-9 {
 		for _, i := range order {
 			v.left[i] = 0
@@ -126,9 +132,16 @@ func (v *improver) pick() []int {
 		}
 	}
 	picked := []int{first}
-	for tries := 0; len(picked) < n && tries < 20; tries++ {
+	zone := ""
+	if v.random.IntN(2) == 0 {
+		zone = v.zone(first) // those that are bound to zones go with their like
+	}
+	for tries := 0; len(picked) < n && tries < 30; tries++ {
 		i := v.random.IntN(len(v.bins))
-		if other := v.random.IntN(len(v.bins)); v.waste[other] > v.waste[i] {
+		if zone != "" && v.zone(i) != zone {
+			continue
+		}
+		if other := v.random.IntN(len(v.bins)); v.waste[other] > v.waste[i] && (zone == "" || v.zone(other) == zone) {
 			i = other
 		}
 		if !slices.Contains(picked, i) {
@@ -137,6 +150,10 @@ func (v *improver) pick() []int {
 	}
 	slices.Sort(picked)
 	return picked
+}
+
+func (v *improver) zone(i int) string {
+	return v.k.p.off.list[v.k.cands[v.bins[i].cand].off].o.Zone()
 }
 
 // takeApart collects what is on the nodes, by value with some noise.

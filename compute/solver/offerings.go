@@ -17,6 +17,7 @@ type offerings struct {
 	none  bitset
 	keys  map[string]*keyIndex
 	memo  map[string]bitset
+	order []int // by price, nil until asked
 }
 
 // offer is one available offering.
@@ -192,6 +193,24 @@ func (f *offerings) narrow(b bitset, conds conditions) {
 			b.and(set)
 		}
 	}
+}
+
+// byPrice lists the offerings, cheapest first, equal ones by the type's name.
+func (f *offerings) byPrice() []int {
+	if f.order == nil {
+		f.order = make([]int, len(f.list))
+		for i := range f.order {
+			f.order[i] = i
+		}
+		sort.SliceStable(f.order, func(i, j int) bool {
+			a, b := &f.list[f.order[i]], &f.list[f.order[j]]
+			if a.o.Price != b.o.Price {
+				return a.o.Price < b.o.Price
+			}
+			return f.types[a.typ].Name < f.types[b.typ].Name
+		})
+	}
+	return f.order
 }
 
 // all is the set of all offerings.

@@ -230,6 +230,7 @@ func (k *packer) value() {
 		k.bound = 0
 	}
 	k.setDuals(k.duals)
+	k.tighten()
 }
 
 // setDuals gives items and candidates their worth under other duals.

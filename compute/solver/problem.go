@@ -32,6 +32,7 @@ type problem struct {
 
 	itemOfPod []*item // of pods on new nodes
 	fresh     []*newNode
+	typeLists map[typesKey][]string
 	items     []*item // what goes to new nodes, in the order it was decided
 }
 

@@ -102,14 +102,14 @@ func (a *packing) nodes() int {
 	return n
 }
 
-// search runs the portfolio.
+// search runs the portfolio and improves on its best.
 func (k *packer) search() packing {
 	var best packing
-	for i, pr := range k.portfolio() {
+	for i, method := range k.portfolio() {
 		if i > 0 && k.p.s.Options.Stop != nil && k.p.s.Options.Stop() {
 			break
 		}
-		if got := k.fill(pr); i == 0 || better(&got, &best) {
+		if got := method(); i == 0 || better(&got, &best) {
 			best = got
 		}
 	}
@@ -117,21 +117,66 @@ func (k *packer) search() packing {
 }
 
 // portfolio lists the methods worth their time for the size of the problem.
-func (k *packer) portfolio() []params {
-	large := len(k.items) > 400
+func (k *packer) portfolio() []func() packing {
+	many, large := len(k.items) > 200, len(k.items) > 1500
 	tries := 16
-	if large {
+	switch {
+	case large:
 		tries = 4
+	case many:
+		tries = 8
 	}
-	out := []params{{name: "value", tries: tries}}
+	var out []func() packing
+	fill := func(pr params) {
+		pr.tries = tries
+		out = append(out, func() packing { return k.fill(pr) })
+	}
+	fill(params{name: "value", quick: large})
+	if k.mayGrow() {
+		for _, cpu := range []int64{0, 8000, 16000, 32000, 64000} {
+			out = append(out, func() packing { return k.grow("first fit", k.counts(), k.order(0), cpu) })
+		}
+	}
 	if large {
 		return out
 	}
-	out = append(out, params{name: "balanced", tries: tries, balanced: true})
-	for _, cpu := range []int64{8000, 16000, 32000, 64000} {
-		out = append(out, params{name: "balanced", tries: tries, balanced: true, maxCPU: cpu}, params{name: "value", tries: tries, maxCPU: cpu})
+	if many {
+		fill(params{name: "value", quick: true})
 	}
-	return append(out, params{name: "memory first", tries: tries, skew: 0.5}, params{name: "cpu first", tries: tries, skew: -0.5})
+	if !many {
+		fill(params{name: "balanced", balanced: true})
+	}
+	for _, cpu := range []int64{8000, 16000, 32000, 64000} {
+		if !many {
+			fill(params{name: "balanced", balanced: true, maxCPU: cpu})
+		}
+		fill(params{name: "value", maxCPU: cpu})
+	}
+	fill(params{name: "memory first", skew: 0.5})
+	fill(params{name: "cpu first", skew: -0.5})
+	return out
+}
+
+// mayGrow tells whether packing pod by pod is worth its time, and possible: it
+// does not know limits and reservations.
+func (k *packer) mayGrow() bool {
+	pods, places := 0, 0
+	for i := range k.items {
+		pods += k.items[i].count
+		if k.items[i].class.perNode {
+			places += k.items[i].count
+		}
+	}
+	return pods <= 2000 && pods*places <= 200_000 && len(k.pl.limits.names) == 0 && len(k.p.reservations) == 0
+}
+
+// counts is how many pods of each item there are.
+func (k *packer) counts() []int {
+	out := make([]int, len(k.items))
+	for i := range k.items {
+		out[i] = k.items[i].count
+	}
+	return out
 }
 
 // newNode is a node to create.

@@ -114,7 +114,7 @@ func price(t *testing.T, w *tabwriter.Writer) {
 	fmt.Fprintf(w, "types\tmix\tpods\tbound\tours\tabove\tnodes\ttime\tKarpenter\tabove\tnodes\ttime\tsaved\t\n")
 	for _, set := range sets {
 		types := CatalogTypes("us-west-2", false, set.keep)
-		var ours, theirs []float64
+		var ours, theirs, saved []float64
 		for _, name := range names {
 			for _, n := range counts(t) {
 				c := &Case{Pods: Mixes[name](rand.New(rand.NewPCG(*seed, 1)), n), Pools: OnePool(), Types: types, DaemonSets: []*corev1.Pod{benchPod(0, 200, 400)}}
@@ -123,6 +123,7 @@ func price(t *testing.T, w *tabwriter.Writer) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				saved = append(saved, 1-plan.Price/k.Price)
 				ours, theirs = append(ours, plan.Price/plan.Bound-1), append(theirs, k.Price/plan.Bound-1)
 				fmt.Fprintf(w, "%s\t%s\t%d\t%.3f\t%.3f\t%.1f%%\t%d\t%v\t%.3f\t%.1f%%\t%d\t%v\t%.1f%%\t\n", set.name, name, len(c.Pods), plan.Bound, plan.Price, 100*(plan.Price/plan.Bound-1),
 					len(plan.Claims), took.Round(time.Millisecond), k.Price, 100*(k.Price/plan.Bound-1), k.Nodes, k.Time.Round(time.Millisecond), 100*(1-plan.Price/k.Price))
@@ -130,6 +131,21 @@ func price(t *testing.T, w *tabwriter.Writer) {
 		}
 		slices.Sort(ours)
 		slices.Sort(theirs)
+		dearer := 0
+		for i := range saved {
+			if saved[i] < -1e-6 {
+				dearer++
+			}
+		}
+		fmt.Fprintf(w, "%s\t%d dearer than Karpenter, mean saved %.1f%%\n", set.name, dearer, 100*mean(saved))
 		fmt.Fprintf(w, "%s\tmedian\t\t\t\t%.1f%%\t\t\t\t%.1f%%\t\t\t\t\n", set.name, 100*ours[len(ours)/2], 100*theirs[len(theirs)/2])
 	}
+}
+
+func mean(values []float64) float64 {
+	sum := 0.0
+	for _, v := range values {
+		sum += v
+	}
+	return sum / float64(len(values))
 }

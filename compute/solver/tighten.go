@@ -1,0 +1,168 @@
+package solver
+
+import "math"
+
+// tighten improves on the bound of the linear programme, which lets a pod take
+// its cpu from one node and its memory from another. Any values of the pods give
+// a bound: no node may hold pods worth more than its price, so scaling the
+// values until none does makes their sum one. Tried are mixtures of the pods'
+// worth under the duals and of their share of the node that suits each best.
+// The values that give the best bound are kept as the pods' worth.
+func (k *packer) tighten() {
+	if len(k.items)*len(k.cands) > 300_000 || len(k.p.reservations) > 0 {
+		return
+	}
+	byDuals, byShare := make([]float64, len(k.items)), make([]float64, len(k.items))
+	for i := range k.items {
+		byDuals[i] = dot(k.duals, k.items[i].float)
+		byShare[i] = k.share(&k.items[i])
+	}
+	normalise(byDuals, k.items)
+	normalise(byShare, k.items)
+	values := make([]float64, len(k.items))
+	s := newKnapsack(k)
+	for _, part := range [...]float64{1, 0.75, 0.5, 0.25} {
+		for i := range values {
+			values[i] = part*byShare[i] + (1-part)*byDuals[i]
+		}
+		scale := math.Inf(1)
+		for c := range k.cands {
+			scale = min(scale, k.cands[c].price/max(1e-12, s.most(values, c)))
+		}
+		total := 0.0
+		for i := range values {
+			total += values[i] * scale * float64(k.items[i].count)
+		}
+		if total > k.bound*(1+1e-9) && !math.IsInf(total, 1) {
+			k.bound = total
+			for i := range values {
+				k.items[i].value = values[i] * scale
+			}
+		}
+	}
+}
+
+// share is the least price of the part of a node that one pod fills.
+func (k *packer) share(it *packItem) float64 {
+	best := math.Inf(1)
+	for c := range k.cands {
+		cand := &k.cands[c]
+		if !it.bits.has(cand.off) {
+			continue
+		}
+		share := 0.0
+		for d, f := range it.float {
+			if f > 0 && cand.float[d] > 0 {
+				share = max(share, f/cand.float[d])
+			}
+		}
+		best = min(best, share*cand.price)
+	}
+	if math.IsInf(best, 1) {
+		return 0
+	}
+	return best
+}
+
+// normalise makes the values of all pods add up to 1.
+func normalise(values []float64, items []packItem) {
+	total := 0.0
+	for i, v := range values {
+		total += v * float64(items[i].count)
+	}
+	if total > 0 {
+		for i := range values {
+			values[i] /= total
+		}
+	}
+}
+
+// knapsack finds what pods of most value a node has room for, in fractions: the
+// simplex method with a row per resource, from the empty node.
+type knapsack struct {
+	k       *packer
+	inverse [][]float64
+	basis   []int
+	x, y    []float64
+	col     []float64
+}
+
+func newKnapsack(k *packer) *knapsack {
+	m := len(k.demand)
+	s := &knapsack{k: k, basis: make([]int, m), x: make([]float64, m), y: make([]float64, m), col: make([]float64, m)}
+	for range m {
+		s.inverse = append(s.inverse, make([]float64, m))
+	}
+	return s
+}
+
+// most is the value of the best fractional filling of a candidate.
+func (s *knapsack) most(values []float64, c int) float64 {
+	cand := &s.k.cands[c]
+	m := len(s.basis)
+	for d := range m {
+		s.basis[d] = -1
+		s.x[d] = max(0, cand.float[d])
+		clear(s.inverse[d])
+		s.inverse[d][d] = 1
+	}
+	for range 20 * m {
+		for d := range m {
+			s.y[d] = 0
+			for r := range m {
+				if s.basis[r] >= 0 {
+					s.y[d] += values[s.basis[r]] * s.inverse[r][d]
+				}
+			}
+		}
+		enter, gain := -1, 1e-12
+		for i := range s.k.items {
+			it := &s.k.items[i]
+			if !it.bits.has(cand.off) {
+				continue
+			}
+			if g := values[i] - dot(s.y, it.float); g > gain*(1+1e-9) && g > values[i]*1e-9 {
+				enter, gain = i, g
+			}
+		}
+		if enter < 0 || !s.pivot(enter) {
+			break
+		}
+	}
+	// The duals bound the optimum from above whatever rounding did: take those.
+	worth := 0.0
+	for d := range m {
+		worth += max(0, s.y[d]) * max(0, cand.float[d])
+	}
+	return worth * (1 + 1e-9)
+}
+
+func (s *knapsack) pivot(enter int) bool {
+	weights := s.k.items[enter].float
+	leave, ratio := -1, math.Inf(1)
+	for r := range s.basis {
+		s.col[r] = dot(s.inverse[r], weights)
+		if s.col[r] > 1e-12 && s.x[r]/s.col[r] < ratio {
+			leave, ratio = r, s.x[r]/s.col[r]
+		}
+	}
+	if leave < 0 {
+		return false
+	}
+	p := s.col[leave]
+	for d := range s.inverse[leave] {
+		s.inverse[leave][d] /= p
+	}
+	s.x[leave] = ratio
+	for r, a := range s.col {
+		if r == leave || a == 0 {
+			continue
+		}
+		s.x[r] -= a * ratio
+		for d := range s.inverse[r] {
+			s.inverse[r][d] -= a * s.inverse[leave][d]
+		}
+	}
+	s.basis[leave] = enter
+	return true
+}
