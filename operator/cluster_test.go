@@ -21,6 +21,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 	"sigs.k8s.io/yaml"
@@ -36,6 +37,7 @@ type testCluster struct {
 	testing.TB
 	ctx     context.Context
 	admin   client.Client
+	rest    *rest.Config // of the administrator
 	cloud   *testCloud
 	ec2     *ec2.Client // as an administrator
 	config  Config
@@ -95,6 +97,7 @@ func (c *testCluster) startControlPlane(libexec string) {
 		AuthenticatorURL: "http://127.0.0.1:1/authenticate",
 	}, func(string) {})
 	c.must(err)
+	c.rest = info.Admin
 	c.admin, err = client.New(info.Admin, client.Options{Scheme: newScheme()})
 	c.must(err)
 

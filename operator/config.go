@@ -29,6 +29,9 @@ type Config struct {
 	// Compute says which built-in objects there are.
 	Compute ComputeConfig `json:"compute"`
 
+	// Engine decides which nodes waiting pods get: automode (the default) or karpenter.
+	Engine string `json:"engine,omitempty"`
+
 	// Kubeconfig is the file with the controllers' identity; empty uses the service account of the pod.
 	Kubeconfig string `json:"kubeconfig,omitempty"`
 	// MetricsAddress and HealthAddress are host:port to listen on; empty listens nowhere.
@@ -39,6 +42,12 @@ type Config struct {
 	// LogLevel is error, info (the default) or debug.
 	LogLevel string `json:"logLevel,omitempty"`
 }
+
+// Engines that Config.Engine names.
+const (
+	EngineAutomode  = "automode"
+	EngineKarpenter = "karpenter"
+)
 
 // ClusterConfig is what nodes and controllers have to know about the cluster.
 type ClusterConfig struct {
@@ -112,6 +121,9 @@ func (c Config) Check() error {
 	}
 	if _, err := netip.ParsePrefix(c.Cluster.ServiceCIDR); err != nil {
 		wrong = append(wrong, fmt.Errorf("cluster.serviceCIDR %q is no network", c.Cluster.ServiceCIDR))
+	}
+	if !slices.Contains([]string{"", EngineAutomode, EngineKarpenter}, c.Engine) {
+		wrong = append(wrong, fmt.Errorf("engine %q is not one of %s and %s", c.Engine, EngineAutomode, EngineKarpenter))
 	}
 	for _, pool := range c.Compute.NodePools {
 		if !slices.Contains([]string{builtin.GeneralPurpose, builtin.System}, pool) {

@@ -48,7 +48,6 @@ import (
 	"github.com/automode-dev/automode/compute/nodes/leftovers"
 	"github.com/automode-dev/automode/compute/nodes/nodeclass"
 	"github.com/automode-dev/automode/compute/nodes/poolcheck"
-	"github.com/automode-dev/automode/compute/nodes/wakeup"
 )
 
 // parts are what the controllers are made of.
@@ -65,7 +64,7 @@ type parts struct {
 }
 
 // Controllers lists everything that runs for a cluster.
-func Controllers(ctx context.Context, p parts) []controller.Controller {
+func Controllers(ctx context.Context, p parts) ([]controller.Controller, error) {
 	kube, config := p.manager.GetClient(), p.config.get()
 	cluster := state.NewCluster(p.clock, kube, p.provider)
 	devices := deviceallocation.NewController(kube)
@@ -76,7 +75,12 @@ func Controllers(ctx context.Context, p parts) []controller.Controller {
 	poolHealth := nodepoolhealth.NewState()
 	costs := cost.NewClusterCost(ctx, p.provider, kube)
 
-	return []controller.Controller{
+	provision, err := provisioners(ctx, p, cluster, provisioner)
+	if err != nil {
+		return nil, err
+	}
+
+	return append(provision, []controller.Controller{
 		// What the cluster looks like.
 		informer.NewDaemonSetController(kube, cluster),
 		informer.NewNodeController(kube, cluster),
@@ -94,11 +98,7 @@ func Controllers(ctx context.Context, p parts) []controller.Controller {
 		registrationhealth.NewController(p.clock, kube, p.provider, poolHealth),
 		counter.NewController(kube, p.provider, cluster),
 
-		// Pods that wait become NodeClaims.
-		provisioner,
-		provisioning.NewPodController(kube, provisioner, cluster),
-		provisioning.NewNodeController(kube, provisioner),
-		wakeup.NewController(provisioner),
+		// Static NodePools keep their number of nodes.
 		staticprovisioning.NewController(kube, cluster, p.recorder, p.provider, provisioner, p.clock, devices, virtual),
 		staticdeprovisioning.NewController(kube, cluster, p.provider, p.clock, p.recorder),
 
@@ -132,5 +132,5 @@ func Controllers(ctx context.Context, p parts) []controller.Controller {
 		status.NewController[*karpv1.NodePool](kube, p.plain, status.EmitDeprecatedMetrics),
 		status.NewController[*eksv1.NodeClass](kube, p.plain, status.EmitDeprecatedMetrics),
 		status.NewGenericObjectController[*corev1.Node](kube, p.plain, status.WithLabels(eksv1.LabelNodeClass, karpv1.NodePoolLabelKey, karpv1.NodeInitializedLabelKey)),
-	}
+	}...), nil
 }

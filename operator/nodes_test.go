@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -17,6 +18,7 @@ import (
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 
 	eksv1 "github.com/automode-dev/automode/api/eks/v1"
+	ec2cloud "github.com/automode-dev/automode/localcloud/ec2"
 )
 
 const deployment = `
@@ -67,9 +69,11 @@ func TestNodes(t *testing.T) {
 	t.Run("seed 003: a spot pool", c.in(testSpotPool))
 	t.Run("seed 003: a wrong label key", c.in(testRestrictedLabel))
 	t.Run("seed 000: tags without permission", c.in(testTagsWithoutPermission))
+	t.Run("a kubelet gets its serving certificate", c.in(testServingCertificate))
 	t.Run("kubectl delete node ends the instance", c.in(testDeleteNode))
 	t.Run("an instance without a claim is ended", c.in(testLeftover))
 	t.Run("a changed image replaces nodes", c.in(testImageDrift))
+	t.Run("no spot capacity: on-demand", c.in(testShortage))
 	t.Run("no pods, no nodes", c.in(testScaleDown))
 	t.Run("built-in pools are switched off", c.in(testSwitchOff))
 }
@@ -265,14 +269,10 @@ func testLeftover(c *testCluster) {
 	id := claim.Status.NodeName
 	c.nodes.holding(true)
 	defer c.nodes.holding(false)
-	claim.Finalizers = nil
-	c.must(c.admin.Update(c.ctx, &claim))
-	c.must(client.IgnoreNotFound(c.admin.Delete(c.ctx, &claim)))
-	node := &corev1.Node{}
-	if err := c.admin.Get(c.ctx, client.ObjectKey{Name: id}, node); err == nil {
-		node.Finalizers = nil
-		c.must(client.IgnoreNotFound(c.admin.Update(c.ctx, node)))
-		c.must(client.IgnoreNotFound(c.admin.Delete(c.ctx, node)))
+	for _, object := range []client.Object{&claim, &corev1.Node{ObjectMeta: named(id)}} {
+		bare := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`))
+		c.must(client.IgnoreNotFound(c.admin.Patch(c.ctx, object, bare)))
+		c.must(client.IgnoreNotFound(c.admin.Delete(c.ctx, object)))
 	}
 	c.eventually("the instance without a claim is ended", func() error {
 		if ids := c.instances(); slices.Contains(ids, id) {
@@ -295,6 +295,10 @@ func testImageDrift(c *testCluster) {
 	}
 	c.config.Cluster.Images = images
 	c.writeConfig()
+	time.Sleep(2 * configPoll)
+	// Drift is looked for every five minutes, and at once when the pool changes.
+	touch := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"touched":"true"}}}`))
+	c.must(c.admin.Patch(c.ctx, &karpv1.NodePool{ObjectMeta: named("default")}, touch))
 	c.eventually("the node is replaced by one with the other image", func() error {
 		for _, claim := range c.claimsOf("default") {
 			if claim.StatusConditions().Root().IsTrue() && claim.Status.ImageID != before.Status.ImageID && claim.DeletionTimestamp.IsZero() {
@@ -303,6 +307,19 @@ func testImageDrift(c *testCluster) {
 		}
 		return fmt.Errorf("claims: %v", c.summary())
 	})
+}
+
+func testShortage(c *testCluster) {
+	shortage := ec2cloud.Shortage{Region: "us-east-1", CapacityType: "spot"}
+	c.must(c.cloud.ec2.SetShortage(shortage))
+	c.apply(strings.Replace(fmt.Sprintf(spotPool, "default"), "name: default}\nspec", "name: short}\nspec", 1))
+	c.apply(fmt.Sprintf(deployment, "short", 1, "karpenter.sh/nodepool: short"))
+	if claim := c.readyClaim("short"); claim.Labels[karpv1.CapacityTypeLabelKey] != "on-demand" {
+		c.Errorf("capacity type = %s, want on-demand", claim.Labels[karpv1.CapacityTypeLabelKey])
+	}
+	c.must(c.cloud.ec2.ClearShortage(shortage))
+	c.scale("short", 0)
+	c.must(c.admin.Delete(c.ctx, &karpv1.NodePool{ObjectMeta: named("short")}))
 }
 
 func testScaleDown(c *testCluster) {

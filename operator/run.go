@@ -103,7 +103,11 @@ func addControllers(ctx context.Context, m manager.Manager, config *watchedConfi
 			return fmt.Errorf("adding %T: %w", runnable, err)
 		}
 	}
-	for _, c := range Controllers(ctx, p) {
+	controllers, err := Controllers(ctx, p)
+	if err != nil {
+		return err
+	}
+	for _, c := range controllers {
 		if err := c.Register(ctx, m); err != nil {
 			return fmt.Errorf("registering controller %T: %w", c, err)
 		}

@@ -1,0 +1,49 @@
+package operator
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"github.com/awslabs/operatorpkg/controller"
+	karpenter "sigs.k8s.io/karpenter/pkg/controllers/provisioning"
+	"sigs.k8s.io/karpenter/pkg/controllers/state"
+
+	"github.com/automode-dev/automode/compute/nodes"
+	"github.com/automode-dev/automode/compute/nodes/provisioning"
+	"github.com/automode-dev/automode/compute/nodes/wakeup"
+	picture "github.com/automode-dev/automode/compute/state"
+)
+
+// provisioners are the controllers that make NodeClaims for waiting pods. Karpenter's own provisioner is used by its
+// other controllers whichever engine runs.
+func provisioners(ctx context.Context, p parts, cluster *state.Cluster, other *karpenter.Provisioner) ([]controller.Controller, error) {
+	kube, config := p.manager.GetClient(), p.config.get()
+	if config.Engine == EngineKarpenter {
+		return []controller.Controller{
+			other,
+			karpenter.NewPodController(kube, other, cluster),
+			karpenter.NewNodeController(kube, other),
+			wakeup.NewController(other),
+		}, nil
+	}
+	objects := picture.NewPicture()
+	var feed *picture.Feed
+	ours := provisioning.NewController(provisioning.Parts{
+		Kube: kube, Picture: objects, Synced: func() bool { return feed.Synced() }, Cluster: cluster, Types: p.provider, Validator: other,
+		Recorder: p.recorder, Clock: p.clock, Nominate: followsNominations(config.Cluster.Version), MaxTypes: nodes.MaxTypes,
+	})
+	var err error
+	if feed, err = picture.NewFeed(ctx, p.manager.GetCache(), objects, ours.Changed); err != nil {
+		return nil, err
+	}
+	return []controller.Controller{ours, wakeup.NewController(ours)}, nil
+}
+
+// followsNominations tells whether the scheduler of a Kubernetes minor keeps to nominations that others make (KEP-5278,
+// on by default since 1.35).
+func followsNominations(version string) bool {
+	_, minor, _ := strings.Cut(version, ".")
+	n, err := strconv.Atoi(minor)
+	return err == nil && n >= 35
+}
