@@ -77,25 +77,14 @@ func (p *Provider) Create(ctx context.Context, claim *karpv1.NodeClaim) (*karpv1
 	if ready := class.StatusConditions().Get(status.ConditionReady); !ready.IsTrue() {
 		return nil, cloudprovider.NewNodeClassNotReadyError(fmt.Errorf("node class %q is not ready: %s", class.Name, ready.Message))
 	}
-	types, err := p.types.List(class)
-	if err != nil {
-		return nil, fmt.Errorf("listing instance types for claim %q: %w", claim.Name, err)
-	}
-	selection, err := Select(ctx, claim, types)
-	if err != nil {
-		return nil, fmt.Errorf("selecting instance types for claim %q: %w", claim.Name, err)
-	}
-	if len(selection.Types) == 0 {
-		return nil, cloudprovider.NewInsufficientCapacityError(errors.New("all requested instance types were unavailable during launch"))
-	}
-	instance, err := p.launcher.launch(ctx, p.cluster(), class, claim, selection)
+	instance, it, err := p.launch(ctx, class, claim)
 	if err != nil {
 		return nil, err
 	}
 	if instance.ZoneID == "" {
 		instance.ZoneID = zoneID(class, instance.Zone)
 	}
-	created := p.claimFor(*instance, typeNamed(selection.Types, instance.Type))
+	created := p.claimFor(*instance, it)
 	created.Annotations = map[string]string{
 		eksv1.AnnotationHash:        class.Hash(),
 		eksv1.AnnotationHashVersion: eksv1.HashVersion,
@@ -106,6 +95,36 @@ func (p *Provider) Create(ctx context.Context, claim *karpv1.NodeClaim) (*karpv1
 		}
 	}
 	return created, nil
+}
+
+// launchAttempts is how often one Create selects anew after the cloud had no capacity: for each capacity type once.
+const launchAttempts = 3
+
+// launch selects and launches. What was refused is left out of the next attempt, so that a claim that allows several
+// capacity types goes through them in one go.
+func (p *Provider) launch(ctx context.Context, class *eksv1.NodeClass, claim *karpv1.NodeClaim) (*compute.Instance, *cloudprovider.InstanceType, error) {
+	refused := cloudprovider.NewInsufficientCapacityError(errors.New("all requested instance types were unavailable during launch"))
+	for range launchAttempts {
+		types, err := p.types.List(class)
+		if err != nil {
+			return nil, nil, fmt.Errorf("listing instance types for claim %q: %w", claim.Name, err)
+		}
+		selection, err := Select(ctx, claim, types)
+		if err != nil {
+			return nil, nil, fmt.Errorf("selecting instance types for claim %q: %w", claim.Name, err)
+		}
+		if len(selection.Types) == 0 {
+			return nil, nil, refused
+		}
+		instance, err := p.launcher.launch(ctx, p.cluster(), class, claim, selection)
+		if err == nil {
+			return instance, typeNamed(selection.Types, instance.Type), nil
+		}
+		if !errors.As(err, &refused) {
+			return nil, nil, err
+		}
+	}
+	return nil, nil, refused
 }
 
 // Delete terminates the claim's instance. NodeClaimNotFoundError once it is gone.

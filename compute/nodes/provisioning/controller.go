@@ -1,0 +1,279 @@
+package provisioning
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/awslabs/operatorpkg/reconciler"
+	"github.com/awslabs/operatorpkg/singleton"
+	"github.com/awslabs/operatorpkg/status"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
+	"sigs.k8s.io/karpenter/pkg/cloudprovider"
+	karpenterstate "sigs.k8s.io/karpenter/pkg/controllers/state"
+	"sigs.k8s.io/karpenter/pkg/events"
+	"sigs.k8s.io/karpenter/pkg/operator/injection"
+	podutils "sigs.k8s.io/karpenter/pkg/utils/pod"
+
+	"github.com/automode-dev/automode/compute/solver"
+	"github.com/automode-dev/automode/compute/state"
+)
+
+const (
+	// lookAgain is how often pods that still wait are looked at without anything having changed.
+	lookAgain = 10 * time.Second
+	// thinking bounds the search for a cheaper plan.
+	thinking = 10 * time.Second
+)
+
+// TypeLister lists the instance types of a NodePool; none while its NodeClass is not ready.
+type TypeLister interface {
+	GetInstanceTypes(ctx context.Context, pool *karpv1.NodePool) ([]*cloudprovider.InstanceType, error)
+}
+
+// Validator says why a pod cannot be thought about at all.
+type Validator interface {
+	Validate(ctx context.Context, pod *corev1.Pod) error
+}
+
+// Parts are what the controller works with.
+type Parts struct {
+	Kube      client.Client
+	Picture   *state.Picture
+	Synced    func() bool // whether the picture is complete
+	Cluster   *karpenterstate.Cluster
+	Types     TypeLister
+	Validator Validator
+	Recorder  events.Recorder
+	Clock     clock.Clock
+	// Nominate writes the plan on the pods, where the scheduler follows it.
+	Nominate bool
+	// MaxTypes bounds the instance types of a claim.
+	MaxTypes int
+}
+
+// Controller provisions nodes. One loop does all of it.
+type Controller struct {
+	Parts
+	batch      *batch
+	translated state.Types
+	promises   *promises
+
+	mu   sync.Mutex
+	seen map[types.UID]bool // waiting pods that the last look considered
+}
+
+// NewController makes the controller. Changed has to be told of every change of the picture.
+func NewController(parts Parts) *Controller {
+	return &Controller{Parts: parts, batch: newBatch(parts.Clock), promises: newPromises(), seen: map[types.UID]bool{}}
+}
+
+// Trigger has the waiting pods looked at soon, whatever for.
+func (c *Controller) Trigger(types.UID) { c.batch.call() }
+
+// Changed wakes the controller up when a change may need or allow nodes.
+func (c *Controller) Changed(before, after client.Object) {
+	switch after := after.(type) {
+	case *corev1.Pod:
+		if waits(after) && !c.known(after.UID) {
+			c.Cluster.AckPods(after)
+			c.batch.call()
+		}
+	case *corev1.Node:
+		if before, ok := before.(*corev1.Node); ok && goes(after) && !goes(before) {
+			c.batch.call()
+		}
+	}
+	if claim, ok := before.(*karpv1.NodeClaim); ok && after == nil && claim.Status.NodeName == "" {
+		c.batch.call() // its pods need another
+	}
+}
+
+func waits(pod *corev1.Pod) bool {
+	return pod.Spec.NodeName == "" && podutils.FailedToSchedule(pod) && !podutils.IsOwnedByDaemonSet(pod)
+}
+
+func goes(node *corev1.Node) bool {
+	return !node.DeletionTimestamp.IsZero() ||
+		slices.ContainsFunc(node.Spec.Taints, func(t corev1.Taint) bool { return t.MatchTaint(&karpv1.DisruptedNoScheduleTaint) })
+}
+
+func (c *Controller) known(uid types.UID) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.seen[uid]
+}
+
+func (c *Controller) remember(pods []*corev1.Pod) {
+	seen := make(map[types.UID]bool, len(pods))
+	for _, pod := range pods {
+		seen[pod.UID] = true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.seen = seen
+}
+
+// Register adds the controller to the manager.
+func (c *Controller) Register(_ context.Context, m manager.Manager) error {
+	return ctrl.NewControllerManagedBy(m).
+		Named("provisioner").
+		WatchesRawSource(singleton.Source()).
+		Complete(singleton.AsReconciler(c))
+}
+
+// Reconcile waits for something to do and does it.
+func (c *Controller) Reconcile(ctx context.Context) (reconciler.Result, error) {
+	ctx = injection.WithControllerName(ctx, "provisioner")
+	if !c.batch.wait(ctx, lookAgain) {
+		return reconciler.Result{}, nil
+	}
+	if !c.Synced() {
+		return reconciler.Result{RequeueAfter: 100 * time.Millisecond}, nil
+	}
+	if err := c.provision(ctx); err != nil {
+		c.batch.call() // look again after the usual window
+		return reconciler.Result{}, err
+	}
+	return reconciler.Result{RequeueAfter: singleton.RequeueImmediately}, nil
+}
+
+// provision is one look at the cluster: what waits, what is promised, what to create.
+func (c *Controller) provision(ctx context.Context) error {
+	now := c.Clock.Now()
+	leaving := c.leaving()
+	machines := c.Picture.Machines()
+	waiting := c.Picture.Waiting(func(*corev1.Pod) bool { return true })
+	c.remember(waiting)
+	kept := c.promises.review(machines, waiting, leaving, now)
+	c.nominate(ctx, kept.nominate)
+	c.protect(ctx, machines, kept)
+
+	pods, ignored := c.valid(ctx, slices.DeleteFunc(waiting, func(pod *corev1.Pod) bool { return kept.pods[pod.UID] }))
+	if len(pods) == 0 && !slices.ContainsFunc(machines, func(m *state.Machine) bool { return m.Leaving() || leaving(m.ProviderID()) }) {
+		c.tellRejected(ctx, ignored)
+		return nil
+	}
+	pools, snapshot, rejected := c.snapshot(ctx, pods, kept, leaving)
+	c.tellRejected(ctx, append(ignored, rejected...))
+	if len(snapshot.Pods) == 0 {
+		return nil
+	}
+	start := c.Clock.Now()
+	plan := solver.Solve(snapshot)
+	c.tellPlan(ctx, snapshot, plan, machines, c.Clock.Since(start))
+	return c.create(ctx, pools, plan)
+}
+
+// pool is a NodePool with the instance types that it may use now.
+type pool struct {
+	object *karpv1.NodePool
+	types  []*cloudprovider.InstanceType
+}
+
+// snapshot gathers what the solver needs and the pools it may choose from.
+func (c *Controller) snapshot(ctx context.Context, pods []*corev1.Pod, kept kept, leaving func(string) bool) (map[string]pool, solver.Snapshot, []state.Rejected) {
+	pools := map[string]pool{}
+	types := func(np *karpv1.NodePool) []*solver.InstanceType {
+		if known, ok := pools[np.Name]; ok {
+			return c.translated.Translate(known.types)
+		}
+		if !np.StatusConditions().IsTrue(status.ConditionReady) {
+			return nil
+		}
+		list, err := c.Types.GetInstanceTypes(ctx, np)
+		if err != nil {
+			log.FromContext(ctx).Error(err, "skipping NodePool: its instance types are not known", "NodePool", np.Name)
+			return nil
+		}
+		pools[np.Name] = pool{np, list}
+		return c.translated.Translate(list)
+	}
+	deadline := c.Clock.Now().Add(thinking)
+	snapshot, rejected := c.Picture.Snapshot(state.Question{
+		Pods: pods, Types: types, Leaving: leaving, Promised: kept.byMachine, InFlight: kept.inFlight,
+		Movable: func(pod *corev1.Pod) bool {
+			return podutils.IsReschedulable(pod) && podutils.IsDisruptable(pod, c.Clock, c.Recorder)
+		},
+		Options: solver.Options{MaxTypes: c.MaxTypes, Stop: func() bool { return c.Clock.Now().After(deadline) }},
+	})
+	return pools, snapshot, rejected
+}
+
+// leaving tells of nodes that disruption has decided on, by provider id.
+func (c *Controller) leaving() func(string) bool {
+	marked := map[string]bool{}
+	for n := range c.Cluster.Nodes() {
+		if n.MarkedForDeletion() {
+			marked[n.ProviderID()] = true
+		}
+	}
+	return func(providerID string) bool { return marked[providerID] }
+}
+
+// protect keeps nodes that pods are promised to from being taken for empty.
+func (c *Controller) protect(ctx context.Context, machines []*state.Machine, kept kept) {
+	for _, m := range machines {
+		if len(kept.byMachine[m.Name()]) > 0 && m.ProviderID() != "" {
+			c.Cluster.NominateNodeForPod(ctx, m.ProviderID())
+		}
+	}
+}
+
+// valid leaves out pods that ask for what no node of ours can be.
+func (c *Controller) valid(ctx context.Context, pods []*corev1.Pod) (valid []*corev1.Pod, ignored []state.Rejected) {
+	for _, pod := range pods {
+		if err := c.Validator.Validate(ctx, pod); err != nil {
+			ignored = append(ignored, state.Rejected{Pod: pod, Err: err})
+			continue
+		}
+		valid = append(valid, pod)
+	}
+	return valid, ignored
+}
+
+// create writes the plan's claims, several at a time.
+func (c *Controller) create(ctx context.Context, pools map[string]pool, plan solver.Plan) error {
+	errs := make([]error, len(plan.Claims))
+	made := make([]*karpv1.NodeClaim, len(plan.Claims))
+	inParallel(len(plan.Claims), 20, func(i int) {
+		made[i], errs[i] = c.createOne(ctx, pools[plan.Claims[i].Pool], plan.Claims[i])
+	})
+	now := c.Clock.Now()
+	for i, claim := range made {
+		if claim != nil {
+			c.promises.add(claim, plan.Claims[i].Pods, now)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Controller) createOne(ctx context.Context, from pool, planned solver.Claim) (*karpv1.NodeClaim, error) {
+	latest := &karpv1.NodePool{}
+	if err := c.Kube.Get(ctx, types.NamespacedName{Name: planned.Pool}, latest); err != nil {
+		return nil, fmt.Errorf("creating a NodeClaim of NodePool %q: %w", planned.Pool, err)
+	}
+	if err := latest.Spec.Limits.ExceededBy(c.Cluster.NodePoolResourcesFor(planned.Pool)); err != nil {
+		return nil, fmt.Errorf("creating a NodeClaim of NodePool %q: %w", planned.Pool, err)
+	}
+	claim, err := NodeClaim(latest, planned, from.types)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Kube.Create(ctx, claim); err != nil {
+		return nil, fmt.Errorf("creating a NodeClaim of NodePool %q: %w", planned.Pool, err)
+	}
+	c.Cluster.UpdateNodeClaim(claim)
+	c.tellCreated(ctx, claim, planned)
+	return claim, nil
+}
