@@ -216,7 +216,7 @@ func (d document) absoluteLines(message string) string {
 // reasonOf shortens what the decoder says.
 func reasonOf(err error) string {
 	if strict, ok := runtime.AsStrictDecodingError(err); ok {
-		return "cannot be used: " + errors.Join(strict.Errors()...).Error()
+		return "cannot be used: " + strings.ReplaceAll(errors.Join(strict.Errors()...).Error(), "\n", "; ")
 	}
 	text := err.Error()
 	if i := strings.Index(text, "json: "); i >= 0 {

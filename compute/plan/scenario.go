@@ -57,7 +57,7 @@ func (s *Scenario) Snapshot() (solver.Snapshot, []state.Rejected, error) {
 	}
 	types := s.typeLister(classes)
 	waiting := picture.Waiting(func(*corev1.Pod) bool { return true })
-	snapshot, rejected := picture.Snapshot(state.Question{Pods: slices.Concat(waiting, pods), Types: types})
+	snapshot, rejected := picture.Snapshot(state.Question{Pods: slices.Concat(waiting, pods), Types: types, UnknownVolumes: s.Live == nil})
 	return snapshot, rejected, nil
 }
 

@@ -59,3 +59,12 @@ func Fix(u solver.Unplaced) string {
 	}
 	return u.Nearest
 }
+
+// Message is Why with the nearest fix: the text of events.
+func Message(u solver.Unplaced) string {
+	text := Why(u)
+	if fix := Fix(u); fix != "" {
+		text += "; nearest fix: " + fix
+	}
+	return text
+}

@@ -132,7 +132,8 @@ func (p *Picture) Machines() []*Machine {
 	return p.machines()
 }
 
-func (p *Picture) machines() []*Machine {
+// machines lists the picture's machines and those of the extra claims that it does not have.
+func (p *Picture) machines(extra ...*karpv1.NodeClaim) []*Machine {
 	list := make([]*Machine, 0, len(p.nodes)+4)
 	for name, node := range p.nodes {
 		m := &Machine{Node: node, Pods: sortedPods(p.bound[name])}
@@ -146,6 +147,11 @@ func (p *Picture) machines() []*Machine {
 			continue
 		}
 		list = append(list, &Machine{Claim: claim})
+	}
+	for _, claim := range extra {
+		if p.claims[claim.Name] == nil {
+			list = append(list, &Machine{Claim: claim})
+		}
 	}
 	slices.SortFunc(list, func(a, b *Machine) int { return strings.Compare(a.Name(), b.Name()) })
 	return list
@@ -164,11 +170,14 @@ func byName(a, b *corev1.Pod) int {
 	return strings.Compare(a.Name, b.Name)
 }
 
-// translate puts the machine into the solver's terms.
-func (p *Picture) translate(m *Machine) solver.Node {
+// translate puts the machine into the solver's terms. The types are those of its pool.
+func (p *Picture) translate(m *Machine, types map[string]*solver.InstanceType) solver.Node {
 	n := solver.Node{
 		Name: m.Name(), Pool: m.Pool(), Labels: m.Labels(), Taints: m.Taints(), Allocatable: m.Allocatable(), Capacity: m.Capacity(),
 		Pods: m.Pods, Initialized: m.Initialized(),
+	}
+	if m.Claim != nil && len(m.Claim.Status.Capacity) == 0 && m.Node == nil {
+		promise(&n, m.Claim, types)
 	}
 	if m.Labels()[corev1.LabelHostname] == "" {
 		n.Labels = maps.Clone(n.Labels)

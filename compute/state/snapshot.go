@@ -20,6 +20,10 @@ type Question struct {
 	Types func(*karpv1.NodePool) []*solver.InstanceType
 	// Leaving tells of nodes that go away without being deleted yet, by provider id; may be nil.
 	Leaving func(providerID string) bool
+	// InFlight are claims that were made a moment ago and may not be in the picture yet.
+	InFlight []*karpv1.NodeClaim
+	// UnknownVolumes lets pods pass whose volume claims or storage classes are not in the picture.
+	UnknownVolumes bool
 	// Promised are pods that count as placed on a machine, by its name, though they are not bound; may be nil.
 	Promised map[string][]*corev1.Pod
 	// Movable tells whether a pod on a node that goes away needs another place; nil for all that have an owner which
@@ -47,7 +51,8 @@ func (p *Picture) Snapshot(q Question) (solver.Snapshot, []Rejected) {
 		movable = podutils.IsReschedulable
 	}
 	pods := slices.Clone(q.Pods)
-	for _, m := range p.machines() {
+	types := typeLists{lister: q.Types}
+	for _, m := range p.machines(q.InFlight...) {
 		if m.Leaving() || q.Leaving != nil && m.ProviderID() != "" && q.Leaving(m.ProviderID()) {
 			for _, pod := range m.Pods {
 				if movable(pod) {
@@ -59,12 +64,12 @@ func (p *Picture) Snapshot(q Question) (solver.Snapshot, []Rejected) {
 		if more := q.Promised[m.Name()]; len(more) > 0 {
 			m.Pods = slices.Concat(m.Pods, more)
 		}
-		s.Nodes = append(s.Nodes, p.translate(m))
+		s.Nodes = append(s.Nodes, p.translate(m, types.of(p.pools[m.Pool()])))
 	}
 	var rejected []Rejected
 	for _, pod := range pods {
 		topology, err := p.volumeTopology(pod)
-		if err != nil {
+		if err != nil && !q.UnknownVolumes {
 			rejected = append(rejected, Rejected{pod, err})
 			continue
 		}
@@ -75,8 +80,8 @@ func (p *Picture) Snapshot(q Question) (solver.Snapshot, []Rejected) {
 		if pool.Spec.Replicas != nil || !pool.DeletionTimestamp.IsZero() {
 			continue
 		}
-		if types := q.Types(pool); len(types) > 0 {
-			s.Pools = append(s.Pools, Pool(pool, types))
+		if list := q.Types(pool); len(list) > 0 {
+			s.Pools = append(s.Pools, Pool(pool, list))
 		}
 	}
 	s.DaemonSets = p.daemonPods()
