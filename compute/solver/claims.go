@@ -41,10 +41,7 @@ func (p *problem) claim(n *newNode) Claim {
 	slices.Sort(n.pods)
 	c := Claim{Pool: n.pool.Name, Pods: p.podsOf(n.pods), Cheapest: Choice{
 		Type: p.off.types[o.typ].Name, Zone: o.o.Zone(), CapacityType: o.o.CapacityType(), Reservation: o.o.Reservation, Price: o.o.Price}}
-	bits := n.bits
-	if o.reservation >= 0 {
-		bits = p.sameReservation(n.bits, o.reservation)
-	}
+	bits := p.sameReservation(n.bits, o.reservation)
 	c.Types = p.typesByPrice(n, bits)
 	sum := slices.Clone(n.sum)
 	sum.add(n.pool.overhead[o.typ])
@@ -60,8 +57,11 @@ func (p *problem) claim(n *newNode) Claim {
 	return c
 }
 
-// sameReservation keeps the offerings of one reservation, and all else out.
+// sameReservation keeps the offerings of one reservation, or with -1 those of none.
 func (p *problem) sameReservation(bits bitset, r int) bitset {
+	if len(p.reservations) == 0 {
+		return bits
+	}
 	out := newBitset(len(p.off.list))
 	bits.each(func(i int) bool {
 		if p.off.list[i].reservation == r {
@@ -129,6 +129,9 @@ func (p *problem) requirements(n *newNode, bits bitset) []Requirement {
 					left = append(left, v)
 				}
 			}
+		}
+		if key == corev1.LabelTopologyZone && slices.Equal(left, p.poolDomains(n.pool, key)) {
+			continue
 		}
 		if len(left) > 0 {
 			conds = conds.add(key, newValueSet(corev1.NodeSelectorOpIn, left))

@@ -365,8 +365,8 @@ func (p *problem) feasible(c *class, pins conditions, pl *pool) *feasible {
 			continue
 		}
 		if !p.s.Options.RelaxMinValues {
-			if key, n, ok := p.keepsMinValues(pl, bits); !ok {
-				out.reason = Reason{pl.Name, ReasonMinValues, fmt.Sprintf("label %s has %d distinct values left, the pool wants more", key, n)}
+			if r, n, ok := p.keepsMinValues(pl, bits); !ok {
+				out.reason = Reason{pl.Name, ReasonMinValues, fmt.Sprintf("label %s has %d distinct values left, minValues asks for %d", r.Key, n, r.MinValues)}
 				continue
 			}
 		}
@@ -490,14 +490,14 @@ func (p *problem) unitPrice(c *class, pl *pool, bits bitset) float64 {
 
 // keepsMinValues tells whether the offerings leave as many distinct values as
 // the pool wants of each key.
-func (p *problem) keepsMinValues(pl *pool, bits bitset) (string, int, bool) {
+func (p *problem) keepsMinValues(pl *pool, bits bitset) (Requirement, int, bool) {
 	for _, r := range pl.minValues {
 		n := p.distinct(r.Key, bits)
 		if n < r.MinValues {
-			return r.Key, n, false
+			return r, n, false
 		}
 	}
-	return "", 0, true
+	return Requirement{}, 0, true
 }
 
 func (p *problem) distinct(key string, bits bitset) int {

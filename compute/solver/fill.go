@@ -51,6 +51,7 @@ func (k *packer) newFiller() *filler {
 }
 
 // order lists the items by value, shifted by a power of their memory per cpu.
+// Where limits may leave some out, priority comes first.
 func (k *packer) order(skew float64) []int {
 	values := make([]float64, len(k.items))
 	out := make([]int, len(k.items))
@@ -63,7 +64,13 @@ func (k *packer) order(skew float64) []int {
 			values[i] *= math.Pow(max(1e-6, own/usual), skew)
 		}
 	}
-	sort.SliceStable(out, func(a, b int) bool { return values[out[a]] > values[out[b]] })
+	limited := len(k.pl.limits.names) > 0
+	sort.SliceStable(out, func(a, b int) bool {
+		if x, y := k.items[out[a]].class.priority, k.items[out[b]].class.priority; limited && x != y {
+			return x > y
+		}
+		return values[out[a]] > values[out[b]]
+	})
 	return out
 }
 

@@ -218,6 +218,9 @@ func (p *problem) option(a conditions, pl *pool) (ruleOption, Reason, bool) {
 		}
 		if set := p.off.with(c.key, c.set); set != nil {
 			bits.and(set)
+			if bits.empty() && c.set.absent() {
+				return ruleOption{}, Reason{pl.Name, ReasonRequirements, fmt.Sprintf("asks for values of label %s that exclude each other, or for its absence", c.key)}, false
+			}
 			if bits.empty() {
 				return ruleOption{}, Reason{pl.Name, ReasonRequirements, fmt.Sprintf("no available instance type with label %s %s", c.key, c.set)}, false
 			}
