@@ -169,7 +169,7 @@ func (s *Service) AssociateAddress(ctx context.Context, in *ec2.AssociateAddress
 		if err != nil {
 			return err
 		}
-		if a.AssociationId != nil && !value(in.AllowReassociation) {
+		if a.AssociationId != nil && !or(in.AllowReassociation, true) {
 			return errorf("Resource.AlreadyAssociated", "resource %s is already associated with associate-id %s", *a.AllocationId, *a.AssociationId)
 		}
 		a = with(a, func(a *types.Address) {
@@ -204,7 +204,7 @@ func (r *region) addressee(in *ec2.AssociateAddressInput) (*interfaceRow, error)
 		}
 		return nil, errorf("InvalidInstanceID", "The instance '%s' has no network interface.", *in.InstanceId)
 	}
-	return nil, missing("InstanceId")
+	return nil, errorf("MissingParameter", "Invalid request, expect InstanceId/NetworkId parameter.")
 }
 
 // DisassociateAddress ends the mapping of an elastic address.
@@ -212,6 +212,9 @@ func (s *Service) DisassociateAddress(ctx context.Context, in *ec2.DisassociateA
 	r, err := s.regionOf(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if in.AssociationId == nil && in.PublicIp == nil {
+		return nil, missing("AssociationId")
 	}
 	var id *string
 	r.view(func() {

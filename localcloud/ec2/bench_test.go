@@ -102,3 +102,26 @@ func BenchmarkLaunchSingly(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkLaunchOfMany launches one instance out of 180 offerings: 60 types in three zones, as Auto Mode asks.
+func BenchmarkLaunchOfMany(b *testing.B) {
+	c := start(b)
+	lt := c.plainTemplate()
+	in := c.fleet(lt, "", 1, types.DefaultTargetCapacityTypeOnDemand)
+	subnets := must[*sdk.DescribeSubnetsOutput](b)(c.DescribeSubnets(b.Context(), &sdk.DescribeSubnetsInput{Filters: []types.Filter{
+		{Name: new("availability-zone"), Values: []string{"us-east-1a", "us-east-1b", "us-east-1d"}}}}))
+	kinds := must[*sdk.DescribeInstanceTypesOutput](b)(c.DescribeInstanceTypes(b.Context(), &sdk.DescribeInstanceTypesInput{Filters: []types.Filter{
+		{Name: new("processor-info.supported-architecture"), Values: []string{"x86_64"}}, {Name: new("instance-type"), Values: []string{"c5*", "m5*", "r5*"}}}}))
+	for _, kind := range kinds.InstanceTypes[:60] {
+		for _, s := range subnets.Subnets {
+			in.LaunchTemplateConfigs[0].Overrides = append(in.LaunchTemplateConfigs[0].Overrides,
+				types.FleetLaunchTemplateOverridesRequest{InstanceType: kind.InstanceType, SubnetId: s.SubnetId})
+		}
+	}
+	for b.Loop() {
+		in.ClientToken = nil
+		if out := must[*sdk.CreateFleetOutput](b)(c.CreateFleet(b.Context(), in)); len(out.Instances) != 1 {
+			b.Fatalf("got %+v", out.Errors)
+		}
+	}
+}

@@ -67,7 +67,7 @@ func (s *Service) DisassociateVpcCidrBlock(ctx context.Context, in *ec2.Disassoc
 	err = r.update(func(tx *txn) error {
 		v, i := r.cidrAssociation(str(in.AssociationId))
 		if v == nil {
-			return errorf("InvalidVpcCidrBlockAssociationID.NotFound", "The vpc CIDR block association ID '%s' does not exist", str(in.AssociationId))
+			return errorf("InvalidVpcCidrBlockAssociationIdError.NotFound", "The vpc CIDR block association ID '%s' does not exist", str(in.AssociationId))
 		}
 		a := v.CidrBlockAssociationSet[i]
 		if i == 0 {

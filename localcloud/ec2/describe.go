@@ -32,7 +32,7 @@ func describe[T any](ctx context.Context, s *Service, k *kind[T], q query) (*reg
 		return nil, nil, nil, err
 	}
 	if q.maxResults != nil && len(q.ids) > 0 {
-		return nil, nil, nil, combination("The parameter MaxResults cannot be used with resource IDs in the same request")
+		return nil, nil, nil, combination("The parameter %s cannot be used with the parameter maxResults", k.idsName())
 	}
 	if err := q.check(); err != nil {
 		return nil, nil, nil, err

@@ -46,7 +46,8 @@ func (r *region) attachedIGW(vpcID string) *types.InternetGateway {
 }
 
 func (r *region) createIGW(tx *txn, tags []types.Tag) *types.InternetGateway {
-	g := &types.InternetGateway{InternetGatewayId: new(newID("igw")), OwnerId: new(r.svc.account), Tags: tags}
+	g := &types.InternetGateway{InternetGatewayId: new(newID("igw")), OwnerId: new(r.svc.account), Tags: tags,
+		Attachments: []types.InternetGatewayAttachment{}}
 	r.igws.put(tx, *g.InternetGatewayId, g)
 	return g
 }
@@ -116,7 +117,7 @@ func (s *Service) DetachInternetGateway(ctx context.Context, in *ec2.DetachInter
 		if r.publicAddresses(*in.VpcId) {
 			return dependency("Network %s has some mapped public address(es). Please unmap those public address(es) before detaching the gateway.", *in.VpcId)
 		}
-		r.igws.put(tx, *g.InternetGatewayId, with(g, func(g *types.InternetGateway) { g.Attachments = nil }))
+		r.igws.put(tx, *g.InternetGatewayId, with(g, func(g *types.InternetGateway) { g.Attachments = []types.InternetGatewayAttachment{} }))
 		r.blackhole(tx, func(route types.Route) bool { return str(route.GatewayId) == *g.InternetGatewayId })
 		return nil
 	})

@@ -23,21 +23,23 @@ var groupKind = register(&kind[types.SecurityGroup]{
 	tags:  func(g *types.SecurityGroup) []types.Tag { return g.Tags },
 	retag: func(g *types.SecurityGroup, tags []types.Tag) { g.Tags = tags },
 	filters: map[string]func(*region, *types.SecurityGroup) []string{
-		"group-id":                       func(_ *region, g *types.SecurityGroup) []string { return one(g.GroupId) },
-		"group-name":                     func(_ *region, g *types.SecurityGroup) []string { return one(g.GroupName) },
-		"description":                    func(_ *region, g *types.SecurityGroup) []string { return one(g.Description) },
-		"owner-id":                       func(_ *region, g *types.SecurityGroup) []string { return one(g.OwnerId) },
-		"vpc-id":                         func(_ *region, g *types.SecurityGroup) []string { return one(g.VpcId) },
-		"ip-permission.cidr":             ruleFilter(false, func(r *types.SecurityGroupRule) *string { return r.CidrIpv4 }),
-		"ip-permission.from-port":        ruleFilter(false, func(r *types.SecurityGroupRule) *string { return new(intText(r.FromPort)) }),
-		"ip-permission.to-port":          ruleFilter(false, func(r *types.SecurityGroupRule) *string { return new(intText(r.ToPort)) }),
-		"ip-permission.protocol":         ruleFilter(false, func(r *types.SecurityGroupRule) *string { return r.IpProtocol }),
-		"ip-permission.group-id":         ruleFilter(false, ruleReference),
-		"egress.ip-permission.cidr":      ruleFilter(true, func(r *types.SecurityGroupRule) *string { return r.CidrIpv4 }),
-		"egress.ip-permission.from-port": ruleFilter(true, func(r *types.SecurityGroupRule) *string { return new(intText(r.FromPort)) }),
-		"egress.ip-permission.to-port":   ruleFilter(true, func(r *types.SecurityGroupRule) *string { return new(intText(r.ToPort)) }),
-		"egress.ip-permission.protocol":  ruleFilter(true, func(r *types.SecurityGroupRule) *string { return r.IpProtocol }),
-		"egress.ip-permission.group-id":  ruleFilter(true, ruleReference),
+		"group-id":                        func(_ *region, g *types.SecurityGroup) []string { return one(g.GroupId) },
+		"group-name":                      func(_ *region, g *types.SecurityGroup) []string { return one(g.GroupName) },
+		"description":                     func(_ *region, g *types.SecurityGroup) []string { return one(g.Description) },
+		"owner-id":                        func(_ *region, g *types.SecurityGroup) []string { return one(g.OwnerId) },
+		"vpc-id":                          func(_ *region, g *types.SecurityGroup) []string { return one(g.VpcId) },
+		"ip-permission.cidr":              ruleFilter(false, func(r *types.SecurityGroupRule) *string { return r.CidrIpv4 }),
+		"ip-permission.from-port":         ruleFilter(false, func(r *types.SecurityGroupRule) *string { return new(intText(r.FromPort)) }),
+		"ip-permission.to-port":           ruleFilter(false, func(r *types.SecurityGroupRule) *string { return new(intText(r.ToPort)) }),
+		"ip-permission.protocol":          ruleFilter(false, func(r *types.SecurityGroupRule) *string { return r.IpProtocol }),
+		"ip-permission.group-id":          ruleFilter(false, ruleReference),
+		"ip-permission.group-name":        ruleGroupName(false),
+		"egress.ip-permission.group-name": ruleGroupName(true),
+		"egress.ip-permission.cidr":       ruleFilter(true, func(r *types.SecurityGroupRule) *string { return r.CidrIpv4 }),
+		"egress.ip-permission.from-port":  ruleFilter(true, func(r *types.SecurityGroupRule) *string { return new(intText(r.FromPort)) }),
+		"egress.ip-permission.to-port":    ruleFilter(true, func(r *types.SecurityGroupRule) *string { return new(intText(r.ToPort)) }),
+		"egress.ip-permission.protocol":   ruleFilter(true, func(r *types.SecurityGroupRule) *string { return r.IpProtocol }),
+		"egress.ip-permission.group-id":   ruleFilter(true, ruleReference),
 	},
 })
 
@@ -56,6 +58,17 @@ func ruleFilter(egress bool, field func(*types.SecurityGroupRule) *string) func(
 			}
 		}
 		return values
+	}
+}
+
+func ruleGroupName(egress bool) func(*region, *types.SecurityGroup) []string {
+	return func(r *region, g *types.SecurityGroup) []string {
+		return ruleFilter(egress, func(rule *types.SecurityGroupRule) *string {
+			if other := r.groups.get(str(ruleReference(rule))); other != nil {
+				return other.GroupName
+			}
+			return nil
+		})(r, g)
 	}
 }
 

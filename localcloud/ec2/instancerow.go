@@ -100,6 +100,8 @@ var instanceKind = register(&kind[instanceRow]{
 		},
 		"instance.group-id":                              nicFilter((*interfaceRow).groupIDs),
 		"group-id":                                       nicFilter((*interfaceRow).groupIDs),
+		"group-name":                                     nicFilter((*interfaceRow).groupNames),
+		"instance.group-name":                            nicFilter((*interfaceRow).groupNames),
 		"network-interface.group-id":                     nicFilter((*interfaceRow).groupIDs),
 		"network-interface.network-interface-id":         nicFilter(func(n *interfaceRow) []string { return one(n.NetworkInterfaceId) }),
 		"network-interface.subnet-id":                    nicFilter(func(n *interfaceRow) []string { return one(n.SubnetId) }),

@@ -48,12 +48,7 @@ var interfaceKind = register(&kind[interfaceRow]{
 		"private-ip-address":           func(_ *region, i *interfaceRow) []string { return one(i.PrivateIpAddress) },
 		"addresses.private-ip-address": func(_ *region, i *interfaceRow) []string { return i.addressTexts() },
 		"group-id":                     func(_ *region, i *interfaceRow) []string { return i.groupIDs() },
-		"group-name": func(_ *region, i *interfaceRow) (names []string) {
-			for _, g := range i.Groups {
-				names = append(names, str(g.GroupName))
-			}
-			return names
-		},
+		"group-name":                   func(_ *region, i *interfaceRow) []string { return i.groupNames() },
 		"attachment.attachment-id":     attachmentFilter(func(a *types.NetworkInterfaceAttachment) *string { return a.AttachmentId }),
 		"attachment.instance-id":       attachmentFilter(func(a *types.NetworkInterfaceAttachment) *string { return a.InstanceId }),
 		"attachment.instance-owner-id": attachmentFilter(func(a *types.NetworkInterfaceAttachment) *string { return a.InstanceOwnerId }),
@@ -98,6 +93,14 @@ func (i *interfaceRow) groupIDs() []string {
 		ids = append(ids, str(g.GroupId))
 	}
 	return ids
+}
+
+func (i *interfaceRow) groupNames() []string {
+	names := make([]string, 0, len(i.Groups))
+	for _, g := range i.Groups {
+		names = append(names, str(g.GroupName))
+	}
+	return names
 }
 
 // secondary are the private addresses besides the primary one.

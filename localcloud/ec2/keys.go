@@ -3,6 +3,7 @@ package ec2
 import (
 	"context"
 	"crypto/md5"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"strings"
@@ -34,6 +35,11 @@ var keyKind = &kind[keyRow]{
 
 // ImportKeyPair stores a public key under a name.
 func (s *Service) ImportKeyPair(ctx context.Context, in *ec2.ImportKeyPairInput) (*ec2.ImportKeyPairOutput, error) {
+	return s.addKey(ctx, in, "")
+}
+
+// addKey stores a public key with its own fingerprint, or another one.
+func (s *Service) addKey(ctx context.Context, in *ec2.ImportKeyPairInput, otherPrint string) (*ec2.ImportKeyPairOutput, error) {
 	r, err := s.regionOf(ctx)
 	if err != nil {
 		return nil, err
@@ -54,7 +60,7 @@ func (s *Service) ImportKeyPair(ctx context.Context, in *ec2.ImportKeyPairInput)
 		return nil, err
 	}
 	k := &keyRow{Public: string(in.PublicKeyMaterial), KeyPairInfo: types.KeyPairInfo{KeyName: in.KeyName, KeyPairId: new(newID("key")),
-		KeyFingerprint: new(print), KeyType: kind, CreateTime: new(s.now().Truncate(time.Second)), Tags: tags}}
+		KeyFingerprint: new(orText(otherPrint, print)), KeyType: kind, CreateTime: new(s.now().Truncate(time.Second)), Tags: tags}}
 	err = r.update(func(tx *txn) error {
 		if r.keys.get(name) != nil {
 			return errorf("InvalidKeyPair.Duplicate", "The keypair already exists")
@@ -83,16 +89,26 @@ func fingerprint(material []byte) (print string, kind types.KeyType, err error) 
 	switch words[0] {
 	case "ssh-rsa":
 		sum := md5.Sum(raw) // what EC2 shows for imported RSA keys
-		digits := hex.EncodeToString(sum[:])
-		var pairs []string
-		for i := 0; i < len(digits); i += 2 {
-			pairs = append(pairs, digits[i:i+2])
-		}
-		return strings.Join(pairs, ":"), types.KeyTypeRsa, nil
+		return colons(sum[:]), types.KeyTypeRsa, nil
 	case "ssh-ed25519":
-		return base64.StdEncoding.EncodeToString([]byte(hexOf(string(raw), 32))), types.KeyTypeEd25519, nil
+		return sha256Text(raw), types.KeyTypeEd25519, nil
 	}
 	return "", "", bad
+}
+
+// colons writes bytes as pairs of hex digits.
+func colons(raw []byte) string {
+	pairs := make([]string, len(raw))
+	for i := range raw {
+		pairs[i] = hex.EncodeToString(raw[i : i+1])
+	}
+	return strings.Join(pairs, ":")
+}
+
+// sha256Text is how EC2 shows the fingerprint of ED25519 keys.
+func sha256Text(raw []byte) string {
+	sum := sha256.Sum256(raw)
+	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
 // DescribeKeyPairs lists key pairs.

@@ -55,6 +55,14 @@ func (k *kind[T]) operatorOf(r *region, id string) *types.OperatorResponse {
 	return k.operator(k.table(r).get(id))
 }
 
+// idsName is how EC2 calls the ids of a Describe request in its messages.
+func (k *kind[T]) idsName() string {
+	if k.prefix == "i" {
+		return "instancesSet"
+	}
+	return string(k.resource) + "Ids"
+}
+
 // find returns the row with the id, or the kind's own error for a malformed or unknown id.
 func (k *kind[T]) find(r *region, id string) (*T, error) {
 	if row := k.table(r).get(id); row != nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha1"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/binary"
@@ -295,33 +296,36 @@ func (s *Service) CreateKeyPair(ctx context.Context, in *ec2.CreateKeyPairInput)
 	if str(in.KeyName) == "" {
 		return nil, missing("KeyName")
 	}
-	public, private, err := newKey(in.KeyType)
+	public, private, print, err := newKey(in.KeyType)
 	if err != nil {
 		return nil, err
 	}
-	made, err := s.ImportKeyPair(ctx, &ec2.ImportKeyPairInput{KeyName: in.KeyName, PublicKeyMaterial: []byte(public), DryRun: in.DryRun, TagSpecifications: in.TagSpecifications})
+	made, err := s.addKey(ctx, &ec2.ImportKeyPairInput{KeyName: in.KeyName, PublicKeyMaterial: []byte(public), DryRun: in.DryRun, TagSpecifications: in.TagSpecifications}, print)
 	if err != nil {
 		return nil, err
 	}
 	return &ec2.CreateKeyPairOutput{KeyName: made.KeyName, KeyPairId: made.KeyPairId, KeyFingerprint: made.KeyFingerprint, Tags: made.Tags, KeyMaterial: new(private)}, nil
 }
 
-// newKey makes a key: the public half in OpenSSH's form, the private one as PEM.
-func newKey(kind types.KeyType) (public, private string, err error) {
+// newKey makes a key: the public half in OpenSSH's form, the private one as PEM, and the fingerprint where it is not
+// that of the public half: for RSA keys of its own making EC2 shows the SHA-1 of the private key.
+func newKey(kind types.KeyType) (public, private, print string, err error) {
 	if kind == types.KeyTypeEd25519 {
 		pub, key, err := ed25519.GenerateKey(rand.Reader)
 		if err != nil {
-			return "", "", err
+			return "", "", "", err
 		}
 		der, err := x509.MarshalPKCS8PrivateKey(key)
-		return openSSH("ssh-ed25519", pub), pemText("PRIVATE KEY", der), err
+		return openSSH("ssh-ed25519", pub), pemText("PRIVATE KEY", der), "", err
 	}
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
-		return "", "", err
+		return "", "", "", err
 	}
-	exponent := big(uint64(key.E))
-	return openSSH("ssh-rsa", exponent, append([]byte{0}, key.N.Bytes()...)), pemText("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key)), nil
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	sum := sha1.Sum(der)
+	public = openSSH("ssh-rsa", big(uint64(key.E)), append([]byte{0}, key.N.Bytes()...))
+	return public, pemText("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key)), colons(sum[:]), err
 }
 
 func pemText(kind string, der []byte) string {

@@ -16,7 +16,7 @@ func (s *Service) onInstances(ctx context.Context, dryRun *bool, ids []string, f
 		return err
 	}
 	if len(ids) == 0 {
-		return missing("InstanceId")
+		return combination("No instances specified")
 	}
 	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
 	targets, err := s.instanceTargets(r, ids)

@@ -86,7 +86,8 @@ func association(tableID string, subnetID *string, main bool) types.RouteTableAs
 }
 
 func (r *region) createRouteTable(tx *txn, v *vpcRow, tags []types.Tag, main bool) *types.RouteTable {
-	t := &types.RouteTable{RouteTableId: new(newID("rtb")), VpcId: v.VpcId, OwnerId: v.OwnerId, Tags: tags}
+	t := &types.RouteTable{RouteTableId: new(newID("rtb")), VpcId: v.VpcId, OwnerId: v.OwnerId, Tags: tags,
+		Associations: []types.RouteTableAssociation{}, PropagatingVgws: []types.PropagatingVgw{}}
 	for _, cidr := range v.cidrTexts() {
 		t.Routes = append(t.Routes, localRoute(cidr))
 	}

@@ -182,7 +182,7 @@ func (r *region) rulesOf(groupID string, egress bool) []*types.SecurityGroupRule
 	slices.SortFunc(list, func(a, b *types.SecurityGroupRule) int {
 		x, y := specOf(a), specOf(b)
 		return cmp.Or(strings.Compare(x.protocol, y.protocol), cmp.Compare(x.from, y.from), cmp.Compare(x.to, y.to),
-			strings.Compare(*a.SecurityGroupRuleId, *b.SecurityGroupRuleId))
+			strings.Compare(x.cidr+x.cidr6+x.group+x.prefixList, y.cidr+y.cidr6+y.group+y.prefixList), strings.Compare(*a.SecurityGroupRuleId, *b.SecurityGroupRuleId))
 	})
 	return list
 }

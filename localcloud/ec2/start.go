@@ -46,7 +46,7 @@ func (r *region) newInstance(l *launch, id, reservation string, index int32, now
 		CpuOptions:         &types.CpuOptions{CoreCount: new(int32(l.shape.Cores)), ThreadsPerCore: new(int32(max(1, l.shape.ThreadsPerCore)))},
 		Monitoring:         &types.Monitoring{State: types.MonitoringStateDisabled},
 		EnclaveOptions:     &types.EnclaveOptions{Enabled: new(false)},
-		HibernationOptions: &types.HibernationOptions{Configured: new(false)},
+		HibernationOptions: &types.HibernationOptions{Configured: new(in.HibernationOptions != nil && value(in.HibernationOptions.Configured))},
 		MaintenanceOptions: &types.InstanceMaintenanceOptions{AutoRecovery: types.InstanceAutoRecoveryStateDefault},
 		CapacityReservationSpecification: &types.CapacityReservationSpecificationResponse{
 			CapacityReservationPreference: types.CapacityReservationPreferenceOpen},

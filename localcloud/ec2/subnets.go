@@ -126,7 +126,7 @@ func (r *region) createSubnet(tx *txn, v *vpcRow, cidr netip.Prefix, zone, zoneI
 		SubnetId: new(id), SubnetArn: new(r.arn("subnet", id)), VpcId: v.VpcId, CidrBlock: new(cidr.String()), OwnerId: v.OwnerId,
 		AvailabilityZone: new(zone), AvailabilityZoneId: new(zoneID), State: types.SubnetStateAvailable, Tags: tags,
 		DefaultForAz: new(false), MapPublicIpOnLaunch: new(false), AssignIpv6AddressOnCreation: new(false), Ipv6Native: new(false),
-		EnableDns64: new(false), MapCustomerOwnedIpOnLaunch: new(false),
+		EnableDns64: new(false), MapCustomerOwnedIpOnLaunch: new(false), Ipv6CidrBlockAssociationSet: []types.SubnetIpv6CidrBlockAssociation{},
 		PrivateDnsNameOptionsOnLaunch: &types.PrivateDnsNameOptionsOnLaunch{HostnameType: types.HostnameTypeIpName,
 			EnableResourceNameDnsARecord: new(false), EnableResourceNameDnsAAAARecord: new(false)},
 	}

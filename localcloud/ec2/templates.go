@@ -51,7 +51,7 @@ func (r *region) template(id, name *string) (*templateRow, error) {
 		}
 		return nil, errorf("InvalidLaunchTemplateName.NotFoundException", "The specified launch template, with template name %s, does not exist.", *name)
 	}
-	return nil, missing("LaunchTemplateId or LaunchTemplateName")
+	return nil, missing("launch template ID or launch template name")
 }
 
 // version finds a version by number, $Latest, $Default, or the default one for "".

@@ -222,7 +222,7 @@ func (s *Service) CreateVolume(ctx context.Context, in *ec2.CreateVolumeInput) (
 		return nil, err
 	}
 	if value(in.MultiAttachEnabled) && v.VolumeType != types.VolumeTypeIo1 && v.VolumeType != types.VolumeTypeIo2 {
-		return nil, combination("Multi-Attach is not supported for %s volumes.", v.VolumeType)
+		return nil, errorf("InvalidParameterDependency", "The parameter MultiAttachEnabled can only be used with io1 and io2 volumes, not with %s.", v.VolumeType)
 	}
 	v.Tags, v.MultiAttachEnabled = specified(in.TagSpecifications, types.ResourceTypeVolume), new(value(in.MultiAttachEnabled))
 	v.Operator, v.State, v.Settles = operatorFor(in.Operator), types.VolumeStateCreating, s.now().Add(s.Timing().Volume)
@@ -374,7 +374,7 @@ func (s *Service) DetachVolume(ctx context.Context, in *ec2.DetachVolumeInput) (
 		n := slices.IndexFunc(view.Attachments, func(a types.VolumeAttachment) bool { return in.InstanceId == nil || *a.InstanceId == *in.InstanceId })
 		if n < 0 {
 			if in.InstanceId != nil {
-				return errorf("InvalidAttachment.NotFound", "Volume '%s' is not attached to instance '%s'", *v.VolumeId, *in.InstanceId)
+				return errorf("InvalidAttachment.NotFound", "The volume %s is not attached to instance %s as device %s", *v.VolumeId, *in.InstanceId, orText(str(in.Device), "null"))
 			}
 			return incorrectState("Volume '%s' is in the 'available' state.", *v.VolumeId)
 		}

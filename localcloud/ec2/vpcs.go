@@ -34,6 +34,13 @@ var vpcKind = register(&kind[vpcRow]{
 		"owner-id":                          func(_ *region, v *vpcRow) []string { return one(v.OwnerId) },
 		"state":                             func(_ *region, v *vpcRow) []string { return []string{string(v.State)} },
 		"cidr-block-association.cidr-block": func(_ *region, v *vpcRow) []string { return v.cidrTexts() },
+		"cidr-block-association.state":      func(*region, *vpcRow) []string { return []string{"associated"} },
+		"cidr-block-association.association-id": func(_ *region, v *vpcRow) (ids []string) {
+			for _, a := range v.CidrBlockAssociationSet {
+				ids = append(ids, *a.AssociationId)
+			}
+			return ids
+		},
 	},
 })
 
