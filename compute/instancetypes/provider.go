@@ -58,9 +58,12 @@ type assembledFor struct {
 	types      []*cloudprovider.InstanceType
 }
 
-// NewProvider makes a Provider without facts; Start loads them.
+// NewProvider makes a Provider with the facts of the built-in catalog, so that nothing has to wait for the cloud. Start
+// replaces them by the cloud's own. In a region the catalog does not know there are none until then.
 func NewProvider(region string, source Source, shortages *Shortages, clock clock.Clock) *Provider {
-	return &Provider{region: region, source: source, shortages: shortages, clock: clock, byUID: map[types.UID]assembledFor{}}
+	return &Provider{
+		region: region, source: source, shortages: shortages, clock: clock, facts: catalogFacts(region), byUID: map[types.UID]assembledFor{},
+	}
 }
 
 // Start loads the facts and keeps them fresh until the context ends. A failed refresh keeps the facts of before.
@@ -187,6 +190,26 @@ func (p *Provider) Type(name string) (*catalog.Type, bool) {
 		}
 	}
 	return nil, false
+}
+
+// catalogFacts are the types and offerings of the built-in catalog; nil for a region it does not know.
+func catalogFacts(region string) *Facts {
+	known := catalog.Default()
+	zones := known.Zones(region)
+	if len(zones) == 0 {
+		return nil
+	}
+	facts := &Facts{Region: region, Types: known.Types(), Zones: map[string][]string{}}
+	for i := range facts.Types {
+		name := facts.Types[i].Name
+		for _, zone := range zones {
+			if known.Offered(region, zone.Name, name) {
+				facts.Zones[name] = append(facts.Zones[name], zone.Name)
+			}
+		}
+	}
+	fillFromCatalog(facts)
+	return facts
 }
 
 // fillFromCatalog takes prices from the built-in catalog where the cloud has told none.
