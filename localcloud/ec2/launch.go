@@ -58,15 +58,20 @@ func (s *Service) prepare(ctx context.Context, r *region, in *ec2.RunInstancesIn
 	if err := l.applyTemplate(r); err != nil {
 		return nil, err
 	}
+	return l, s.check(ctx, r, l)
+}
+
+// check resolves a launch whose template was merged in.
+func (s *Service) check(ctx context.Context, r *region, l *launch) error {
 	if l.operator == nil {
 		l.operator = operatorFor(l.in.Operator)
 	}
 	for _, check := range []func(*region) error{l.checkTags, l.checkImage, l.checkNetwork, l.checkOffer, l.checkRest} {
 		if err := check(r); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return l, s.findProfile(ctx, l)
+	return s.findProfile(ctx, l)
 }
 
 // applyTemplate lays the request over the data of its launch template.
@@ -84,24 +89,29 @@ func (l *launch) applyTemplate(r *region) (err error) {
 	if err != nil {
 		return err
 	}
+	l.fromTemplate(v)
+	own := l.in
+	merged := overlay[ec2.RunInstancesInput](v.LaunchTemplateData, own)
+	if own.SubnetId != nil && len(own.NetworkInterfaces) == 0 && len(merged.NetworkInterfaces) > 0 {
+		merged.NetworkInterfaces[0].SubnetId, merged.SubnetId = own.SubnetId, nil
+	}
+	merged.TagSpecifications = own.TagSpecifications
+	l.in = &merged
+	return nil
+}
+
+// fromTemplate takes over what a template's version says besides the request's own parameters.
+func (l *launch) fromTemplate(v *types.LaunchTemplateVersion) {
 	l.version = *v.VersionNumber
 	if op := v.LaunchTemplateData.Operator; op != nil {
 		l.operator = op
 	} else if managedBy(l.template.Operator) {
 		l.operator = l.template.Operator
 	}
-	own := l.in
-	merged := overlay[ec2.RunInstancesInput](v.LaunchTemplateData, own)
-	if own.SubnetId != nil && len(own.NetworkInterfaces) == 0 && len(merged.NetworkInterfaces) > 0 {
-		merged.NetworkInterfaces[0].SubnetId, merged.SubnetId = own.SubnetId, nil
-	}
 	l.tags = map[types.ResourceType][]types.Tag{}
 	for _, spec := range v.LaunchTemplateData.TagSpecifications {
 		l.tags[spec.ResourceType] = merge(nil, spec.Tags)
 	}
-	merged.TagSpecifications = own.TagSpecifications
-	l.in = &merged
-	return nil
 }
 
 func (l *launch) checkTags(*region) error {

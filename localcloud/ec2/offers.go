@@ -40,12 +40,20 @@ func (s *Service) fleetOffers(ctx context.Context, r *region, in *ec2.CreateFlee
 			return nil, err
 		}
 		ref := &types.FleetLaunchTemplateSpecification{LaunchTemplateId: t.LaunchTemplateId, Version: new(strconv.FormatInt(*v.VersionNumber, 10))}
+		base := launch{template: t, in: new(overlay[ec2.RunInstancesInput](v.LaunchTemplateData, nil))}
+		base.fromTemplate(v)
+		base.in.TagSpecifications = launchSpecs(in.TagSpecifications)
 		overrides := config.Overrides
 		if len(overrides) == 0 {
 			overrides = []types.FleetLaunchTemplateOverridesRequest{{}}
 		}
 		for _, o := range overrides {
-			offers = append(offers, s.fleetOffer(ctx, r, in, ref, o, len(offers)))
+			out := &offer{order: len(offers), template: ref, override: o, weight: or(o.WeightedCapacity, 1)}
+			if out.weight <= 0 {
+				out.weight = 1
+			}
+			out.l, out.err = s.fleetLaunch(ctx, r, base, o)
+			offers = append(offers, out)
 		}
 	}
 	for _, o := range offers {
@@ -65,33 +73,54 @@ func callError(offers []*offer) error {
 	return nil
 }
 
-func (s *Service) fleetOffer(ctx context.Context, r *region, in *ec2.CreateFleetInput, ref *types.FleetLaunchTemplateSpecification, o types.FleetLaunchTemplateOverridesRequest, order int) *offer {
-	run := &ec2.RunInstancesInput{
-		LaunchTemplate: &types.LaunchTemplateSpecification{LaunchTemplateId: ref.LaunchTemplateId, Version: ref.Version},
-		InstanceType:   o.InstanceType, ImageId: o.ImageId, SubnetId: o.SubnetId, KeyName: o.KeyName, Placement: o.Placement,
-		BlockDeviceMappings: reshape[[]types.BlockDeviceMapping](o.BlockDeviceMappings),
-		MetadataOptions:     reshape[*types.InstanceMetadataOptionsRequest](o.MetadataOptions),
-		IamInstanceProfile:  reshape[*types.IamInstanceProfileSpecification](o.IamInstanceProfile),
-	}
-	if o.AvailabilityZone != nil && o.SubnetId == nil {
-		run.Placement = &types.Placement{AvailabilityZone: o.AvailabilityZone}
-	}
-	for _, spec := range in.TagSpecifications {
+// launchSpecs are the tags that a fleet gives to what it launches.
+func launchSpecs(specs []types.TagSpecification) (list []types.TagSpecification) {
+	for _, spec := range specs {
 		if slices.Contains(taggableAtLaunch, spec.ResourceType) {
-			run.TagSpecifications = append(run.TagSpecifications, spec)
+			list = append(list, spec)
 		}
 	}
-	out := &offer{order: order, template: ref, override: o, weight: or(o.WeightedCapacity, 1)}
-	if out.weight <= 0 {
-		out.weight = 1
+	return list
+}
+
+// fleetLaunch is the launch of a template with one override laid over it.
+func (s *Service) fleetLaunch(ctx context.Context, r *region, l launch, o types.FleetLaunchTemplateOverridesRequest) (*launch, error) {
+	run := *l.in
+	run.NetworkInterfaces = slices.Clone(run.NetworkInterfaces)
+	l.in = &run
+	lay(&run.ImageId, o.ImageId)
+	lay(&run.KeyName, o.KeyName)
+	lay(&run.Placement, o.Placement)
+	lay(&run.MetadataOptions, reshape[*types.InstanceMetadataOptionsRequest](o.MetadataOptions))
+	lay(&run.IamInstanceProfile, reshape[*types.IamInstanceProfileSpecification](o.IamInstanceProfile))
+	if o.InstanceType != "" {
+		run.InstanceType = o.InstanceType
 	}
-	out.l, out.err = s.prepare(ctx, r, run)
-	if out.err != nil {
-		out.l = nil
-	} else if zone := str(o.AvailabilityZone); zone != "" && zone != *out.l.subnet.AvailabilityZone {
-		out.l, out.err = nil, invalid("The availability zone '%s' does not match the zone of subnet '%s'.", zone, *out.l.subnet.SubnetId)
+	if len(o.BlockDeviceMappings) > 0 {
+		run.BlockDeviceMappings = reshape[[]types.BlockDeviceMapping](o.BlockDeviceMappings)
 	}
-	return out
+	switch nic := l.nic(); {
+	case o.SubnetId != nil && nic != nil:
+		nic.SubnetId = o.SubnetId
+	case o.SubnetId != nil:
+		run.SubnetId = o.SubnetId
+	case o.AvailabilityZone != nil:
+		run.Placement = &types.Placement{AvailabilityZone: o.AvailabilityZone}
+	}
+	if err := s.check(ctx, r, &l); err != nil {
+		return nil, err
+	}
+	if zone := str(o.AvailabilityZone); zone != "" && zone != *l.subnet.AvailabilityZone {
+		return nil, invalid("The availability zone '%s' does not match the zone of subnet '%s'.", zone, *l.subnet.SubnetId)
+	}
+	return &l, nil
+}
+
+// lay sets what an override names.
+func lay[T any](to **T, from *T) {
+	if from != nil {
+		*to = from
+	}
 }
 
 // rank puts offerings in the order in which the fleet's strategy tries them.
