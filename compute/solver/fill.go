@@ -159,7 +159,7 @@ func (f *filler) choices(anchor int) []int {
 		if !it.bits.has(cand.off) || f.params.maxCPU > 0 && cand.room[dimCPU] > f.params.maxCPU && !it.wide(f.params.maxCPU) || !f.available(cand) {
 			continue
 		}
-		size := min(63, int(2*math.Log2(1+float64(cand.room[dimCPU])/500)))
+		size := min(63, int(2*math.Log2(1+float64(max(0, cand.room[dimCPU]))/500)))
 		if perSize[size] >= 2 {
 			continue
 		}

@@ -1,6 +1,7 @@
 package solver
 
 import (
+	"math"
 	"slices"
 	"sort"
 
@@ -56,7 +57,7 @@ func newOfferings(pools []Pool) *offerings {
 			f.types = append(f.types, t)
 			f.first = append(f.first, len(f.list))
 			for i := range t.Offerings {
-				if t.Offerings[i].Available {
+				if o := &t.Offerings[i]; o.Available && o.Price >= 0 && !math.IsInf(o.Price, 1) {
 					f.list = append(f.list, offer{typ: len(f.types) - 1, o: &t.Offerings[i], reservation: -1})
 				}
 			}

@@ -18,8 +18,9 @@ const (
 	fixedDims
 )
 
-// unlimited stands for a resource that a node does not restrict.
-const unlimited = math.MaxInt64 / 4
+// unlimited stands for a resource that a node does not restrict. Sums of a
+// few thousand such amounts do not overflow.
+const unlimited = math.MaxInt64 >> 14
 
 // resourceTable numbers the resources that pods ask for.
 type resourceTable struct {
@@ -55,12 +56,13 @@ func volumeResource(driver string) corev1.ResourceName {
 	return corev1.ResourceName("volumes/" + driver)
 }
 
-// amount reads a quantity in the table's unit, rounded up.
+// amount reads a quantity in the table's unit, rounded up. Negative ones, which
+// no API server lets through, count as none.
 func amount(name corev1.ResourceName, q resource.Quantity) int64 {
 	if name == corev1.ResourceCPU {
-		return min(q.MilliValue(), unlimited)
+		return min(max(0, q.MilliValue()), unlimited)
 	}
-	return min(q.Value(), unlimited)
+	return min(max(0, q.Value()), unlimited)
 }
 
 // list writes a vector as a resource list, zeros left out.
