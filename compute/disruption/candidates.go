@@ -22,11 +22,13 @@ type candidate struct {
 	cost   float64       // disruption cost: one and what evicting its pods weighs
 	demand demand
 
-	blocked string // why it may not be disrupted at all
-	held    string // why its pods hold it, grace period or not
-	taken   bool   // by a step of this plan
-	kind    StayKind
-	why     string // it stays
+	blocked  string // why it may not be disrupted at all
+	held     string // why its pods hold it, grace period or not
+	taken    bool   // by a step of this plan
+	receives bool   // takes pods of a step of this plan
+	kind     StayKind
+	why      string // it stays
+	final    bool   // nothing found out later says more
 }
 
 // ratio is what removing the node saves at most per unit of disruption.
@@ -35,8 +37,17 @@ func (c *candidate) ratio() float64 { return c.price / c.cost }
 // empty tells that no pod on the node would be missed.
 func (c *candidate) empty() bool { return c.cost <= 1 }
 
+// stay writes down why the node stays, unless more is known already.
 func (c *candidate) stay(kind StayKind, format string, args ...any) {
-	c.kind, c.why = kind, fmt.Sprintf(format, args...)
+	if !c.final {
+		c.kind, c.why = kind, fmt.Sprintf(format, args...)
+	}
+}
+
+// stuck does so for a node that would have to go.
+func (c *candidate) stuck(kind StayKind, format string, args ...any) {
+	c.stay(kind, format, args...)
+	c.final = true
 }
 
 // newCandidates judges every managed node, sorted by name.
@@ -157,20 +168,30 @@ func (p *planner) consolidatable(c *candidate) bool {
 		c.stay(Needed, "NodePool %q is static", c.pool.Name)
 	case c.pool.ConsolidateAfter == nil:
 		c.stay(Unconsolidatable, "NodePool %q has consolidation disabled", c.pool.Name)
+	case c.empty():
+		return p.settled(c)
 	case c.typ == nil:
 		c.stay(Unconsolidatable, "Instance Type %q not found", c.Labels[corev1.LabelInstanceTypeStable])
 	case c.Labels[capacityTypeLabel] == "":
 		c.stay(Unconsolidatable, "Node does not have label %q", capacityTypeLabel)
 	case c.Labels[corev1.LabelTopologyZone] == "":
 		c.stay(Unconsolidatable, "Node does not have label %q", corev1.LabelTopologyZone)
-	case c.pool.Policy == WhenEmpty && !c.empty():
+	case c.pool.Policy == WhenEmpty:
 		c.stay(Unconsolidatable, "NodePool %q has consolidation policy WhenEmpty, but node is not empty", c.pool.Name)
+	default:
+		return p.settled(c) && p.withoutOwner(c) && p.utilised(c)
+	}
+	return false
+}
+
+func (p *planner) settled(c *candidate) bool {
+	switch {
 	case c.empty() && c.Buffered:
 		c.stay(Unconsolidatable, "Node %q has buffer pods", c.Name)
 	case !c.Consolidatable:
 		c.stay(Needed, "Node is not consolidatable yet")
 	default:
-		return p.withoutOwner(c) && p.utilised(c)
+		return true
 	}
 	return false
 }
@@ -188,7 +209,7 @@ func (p *planner) withoutOwner(c *candidate) bool {
 
 func (p *planner) utilised(c *candidate) bool {
 	threshold := p.s.Options.UtilizationThreshold
-	if threshold <= 0 || c.empty() {
+	if threshold <= 0 {
 		return true
 	}
 	if share := utilisation(c.Node); share >= threshold {

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
+
+	"github.com/automode-dev/automode/compute/solver"
 )
 
 // What the search may cost, counted in nodes and pods that the solver has to
@@ -15,53 +17,118 @@ const (
 )
 
 // consolidate looks for sets of nodes whose pods run for less elsewhere: on
-// other nodes, or on new ones that together cost less.
+// other nodes, or on new ones that together cost less. It starts with what can
+// go without replacement and improves on it: a set of nodes is asked about
+// together with the steps that would move pods onto them, and what comes out
+// replaces those steps where it is worth more.
 func (p *planner) consolidate() {
 	candidates := p.byRatio(func(c *candidate) bool { return p.consolidatable(c) && !c.empty() })
-	candidates = slices.DeleteFunc(candidates, func(c *candidate) bool {
-		s, hopeless := p.hopeless(c)
-		if hopeless {
-			c.stay(Rejected, "score %.2f < threshold %.2f (k: 2, savings %.1f%%, disruption %.1f%%)", s.Score, s.Threshold, 100*s.Savings, 100*s.Disruption)
-		}
-		return hopeless
-	})
-	p.doWithout(candidates)
-	p.repack(p.remaining(candidates))
-	p.single(p.remaining(candidates))
-	p.pairs(p.remaining(candidates))
-}
-
-func (p *planner) remaining(candidates []*candidate) []*candidate {
-	var out []*candidate
-	for _, c := range candidates {
-		if !c.taken {
-			out = append(out, c)
-		}
-	}
-	return out
-}
-
-// doWithout removes nodes whose pods have room on nodes that stay.
-func (p *planner) doWithout(candidates []*candidate) {
+	candidates = slices.DeleteFunc(candidates, p.ruledOut)
 	if len(candidates) == 0 {
 		return
 	}
-	s := newScreen(p, candidates)
+	f := &search{p: p}
+	f.doWithout(candidates)
+	f.repack(candidates)
+	f.single(candidates)
+	f.pairs(candidates)
+	p.accept(f.steps)
+}
+
+// ruledOut finds candidates that no search can help.
+func (p *planner) ruledOut(c *candidate) bool {
+	if c.receives {
+		c.stay(Needed, "Takes pods of nodes that are replaced")
+		return true
+	}
+	s, hopeless := p.hopeless(c)
+	if hopeless {
+		c.stay(Rejected, "score %.2f < threshold %.2f (k: 2, savings %.1f%%, disruption %.1f%%)", s.Score, s.Threshold, 100*s.Savings, 100*s.Disruption)
+	}
+	return hopeless
+}
+
+// search is the best set of steps found so far. Its nodes are held.
+type search struct {
+	p     *planner
+	steps []Step
+}
+
+// doWithout removes nodes whose pods have room on nodes that stay.
+func (f *search) doWithout(candidates []*candidate) {
+	s := newScreen(f.p, candidates)
 	var set []*candidate
 	for _, c := range candidates {
-		if !p.room(c, Underutilized) {
+		if !f.p.room(c, Underutilized) {
 			continue
 		}
 		if s.remove(c) {
-			p.hold(c)
+			f.p.hold(c)
 			set = append(set, c)
 		}
 	}
-	steps, left := p.settle(set, len(set) <= rounds)
-	p.accept(steps)
-	for _, c := range left {
-		p.release(c)
+	f.improve(set, false)
+}
+
+// improve asks about nodes that are held, along with the nodes of steps that
+// move pods to them, and keeps what comes out if it is worth more. Nodes that
+// are not to go after all are released.
+func (f *search) improve(set []*candidate, patient bool) bool {
+	if len(set) == 0 {
+		return false
 	}
+	keep, redo := f.affected(set)
+	all := slices.Clone(set)
+	for i := range redo {
+		for _, r := range redo[i].Nodes {
+			all = append(all, f.p.candidate(r.Node))
+		}
+	}
+	o := f.p.overlay
+	if len(keep) > 0 {
+		o = o.clone()
+		o.commit(keep)
+	}
+	steps, left := f.settle(o, all, patient)
+	if worth(steps) <= worth(redo) {
+		for _, c := range set {
+			f.p.release(c)
+		}
+		return false
+	}
+	for _, c := range left {
+		f.p.release(c)
+	}
+	f.steps = append(keep, steps...)
+	return true
+}
+
+// affected splits the steps into those that a removal of nodes leaves alone and
+// those with pods that were to go there.
+func (f *search) affected(set []*candidate) (keep, redo []Step) {
+	going := make(map[string]bool, len(set))
+	for _, c := range set {
+		going[c.Name] = true
+	}
+	for _, s := range f.steps {
+		if slices.ContainsFunc(s.Placements, func(x solver.Placement) bool { return going[x.Node] }) {
+			redo = append(redo, s)
+		} else {
+			keep = append(keep, s)
+		}
+	}
+	return keep, redo
+}
+
+// chosen tells whether a node is in a step of the search.
+func (f *search) chosen() map[string]bool {
+	out := map[string]bool{}
+	for i := range f.steps {
+		for _, r := range f.steps[i].Nodes {
+			out[r.Node] = true
+		}
+	}
+	return out
 }
 
 // rounds is how often a set is tried with fewer nodes.
@@ -69,16 +136,16 @@ const rounds = 6
 
 // settle asks about a set of nodes and leaves out those that are in the way,
 // until all that is left can go.
-func (p *planner) settle(set []*candidate, patient bool) (steps []Step, left []*candidate) {
+func (f *search) settle(o *overlay, set []*candidate, patient bool) (steps []Step, left []*candidate) {
 	for round := 0; len(set) > 0; round++ {
-		if round >= rounds && !patient || p.tired() && round > 0 {
+		if round >= rounds && !patient || f.p.tired() && round > 0 {
 			return nil, append(left, set...)
 		}
-		a := p.overlay.ask(question{nodes: set, consolidating: true})
+		a := o.ask(question{nodes: set, consolidating: true})
 		steps = nil
 		drop := map[*candidate]bool{}
 		for _, t := range a.parts(set) {
-			v := p.approve(t)
+			v := f.p.approve(t)
 			if v.why == "" {
 				steps = append(steps, v.step)
 				continue
@@ -128,28 +195,29 @@ func (a *answer) worst(t part) []*candidate {
 }
 
 // repack replaces many nodes by fewer or cheaper ones at once: it tries those
-// that waste most in sets of falling size and keeps the set that saves most.
-func (p *planner) repack(candidates []*candidate) {
-	waste := p.waste(candidates)
-	slices.SortStableFunc(candidates, func(a, b *candidate) int { return cmp.Compare(waste[b], waste[a]) })
-	var set []*candidate
-	for _, c := range candidates {
-		if waste[c] > 0 && p.room(c, Underutilized) {
-			p.hold(c)
-			set = append(set, c)
+// that waste most in sets of falling size and keeps what saves most.
+func (f *search) repack(candidates []*candidate) {
+	waste, chosen := f.p.waste(candidates), f.chosen()
+	list := slices.DeleteFunc(slices.Clone(candidates), func(c *candidate) bool { return chosen[c.Name] || waste[c] <= 0 })
+	slices.SortStableFunc(list, func(a, b *candidate) int { return cmp.Compare(waste[b], waste[a]) })
+	for n := len(list); n >= 2 && !f.p.tired(); n /= 2 {
+		var set []*candidate
+		for _, c := range list[:n] {
+			if f.p.room(c, Underutilized) {
+				f.p.hold(c)
+				set = append(set, c)
+			}
 		}
-	}
-	var best []Step
-	for n := len(set); n >= 2 && !p.tired(); n /= 2 {
-		steps, _ := p.settle(set[:n], false)
-		if worth(steps) > worth(best) {
-			best = steps
+		if len(set) < 2 {
+			for _, c := range set {
+				f.p.release(c)
+			}
+			return
 		}
-	}
-	p.accept(best)
-	for _, c := range set {
-		if !c.taken {
-			p.release(c)
+		if f.improve(set, false) {
+			chosen = f.chosen()
+			list = slices.DeleteFunc(list, func(c *candidate) bool { return chosen[c.Name] })
+			n = min(n, len(list))
 		}
 	}
 }
@@ -164,7 +232,7 @@ func worth(steps []Step) float64 {
 }
 
 // disturbance settles between ways to save the same, in dollars per hour.
-const disturbance = 1e-5
+const disturbance = 1e-4
 
 // waste is what a node costs beyond what its pods would cost at the best price
 // for a unit of cpu or of memory.
@@ -204,68 +272,64 @@ func (p *planner) waste(candidates []*candidate) map[*candidate]float64 {
 }
 
 // single asks about nodes one by one, as long as the search goes on.
-func (p *planner) single(candidates []*candidate) {
+func (f *search) single(candidates []*candidate) {
+	chosen := f.chosen()
 	for _, c := range interleave(candidates) {
-		if p.tired() {
+		switch {
+		case chosen[c.Name]:
+		case f.p.tired():
 			c.unexamined()
-			continue
+		default:
+			f.try(c)
 		}
-		p.try(c)
 	}
 }
 
 // pairs asks about two nodes at a time, where there are few.
-func (p *planner) pairs(candidates []*candidate) {
+func (f *search) pairs(candidates []*candidate) {
 	const most = 24
-	if len(candidates) > most {
+	chosen := f.chosen()
+	list := slices.DeleteFunc(slices.Clone(candidates), func(c *candidate) bool { return chosen[c.Name] })
+	if len(list) > most {
 		return
 	}
-	for i, a := range candidates {
-		for _, b := range candidates[i+1:] {
-			if p.tired() {
+	for i, a := range list {
+		for _, b := range list[i+1:] {
+			if f.p.tired() {
 				return
 			}
-			if !a.taken && !b.taken {
-				p.try(a, b)
+			if !chosen[a.Name] && !chosen[b.Name] && f.try(a, b) {
+				chosen = f.chosen()
 			}
 		}
 	}
 }
 
-// try takes a set of nodes as a whole, or not at all.
-func (p *planner) try(set ...*candidate) {
+// try asks about a set of nodes, where budgets have room for all of them.
+func (f *search) try(set ...*candidate) bool {
+	before := make([]candidate, len(set))
 	for i, c := range set {
-		before := *c
-		if !p.room(c, Underutilized) {
-			if len(set) > 1 {
-				*c = before // what was found out about it alone says more
-			}
+		before[i] = *c
+		if !f.p.room(c, Underutilized) {
 			for _, h := range set[:i] {
-				p.release(h)
+				f.p.release(h)
 			}
-			return
-		}
-		p.hold(c)
-	}
-	a := p.overlay.ask(question{nodes: set, consolidating: true})
-	var steps []Step
-	for _, t := range a.parts(set) {
-		v := p.approve(t)
-		if v.why != "" {
-			if len(set) == 1 {
-				set[0].stay(v.kind, "%s", v.why)
+			if len(set) > 1 {
+				c.kind, c.why = before[i].kind, before[i].why // what it is like alone says more
 			}
-			steps = nil
-			break
+			return false
 		}
-		steps = append(steps, v.step)
+		f.p.hold(c)
 	}
-	p.accept(steps)
-	for _, c := range set {
-		if !c.taken {
-			p.release(c)
+	if f.improve(set, len(set) == 1) {
+		return true
+	}
+	for i, c := range set {
+		if len(set) > 1 {
+			c.kind, c.why = before[i].kind, before[i].why
 		}
 	}
+	return false
 }
 
 func (c *candidate) unexamined() {

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"slices"
 
-	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/automode-dev/automode/compute/solver"
 )
@@ -29,7 +29,7 @@ type planner struct {
 	budgets    *budgets
 	candidates []*candidate // by name
 	totals     map[string]*poolTotals
-	volumes    map[*corev1.Pod]map[string][]string
+	volumes    map[types.UID]map[string][]string
 	overlay    *overlay
 	steps      []Step
 	solves     int
@@ -38,7 +38,7 @@ type planner struct {
 
 func newPlanner(s *Snapshot) *planner {
 	p := &planner{s: s, pools: map[string]*Pool{}, types: newTypeIndex(s.Pools), pdbs: newPDBIndex(s.PDBs), budgets: newBudgets(s),
-		volumes: map[*corev1.Pod]map[string][]string{}}
+		volumes: map[types.UID]map[string][]string{}}
 	for i := range s.Pools {
 		p.pools[s.Pools[i].Name] = &s.Pools[i]
 	}
@@ -63,7 +63,7 @@ func newPlanner(s *Snapshot) *planner {
 
 func (p *planner) noteVolumes(pod *solver.Pod) {
 	if len(pod.Volumes) > 0 {
-		p.volumes[pod.Pod] = pod.Volumes
+		p.volumes[pod.UID] = pod.Volumes
 	}
 }
 
@@ -85,14 +85,23 @@ func (p *planner) tired() bool {
 // room tells whether budgets and PDBs let a node go now, and says so where not.
 func (p *planner) room(c *candidate, reason Reason) bool {
 	if p.budgets.left(c.Pool, reason) == 0 {
-		c.stay(Budgeted, "No allowed disruptions for disruption reason %s due to blocking budget", reason)
+		c.waits(reason, "No allowed disruptions for disruption reason %s due to blocking budget", reason)
 		return false
 	}
 	if !c.demand.fits() {
-		c.stay(Budgeted, "Waiting for other nodes with pods of the same PodDisruptionBudget")
+		c.waits(reason, "Waiting for other nodes with pods of the same PodDisruptionBudget")
 		return false
 	}
 	return true
+}
+
+// waits notes that a node could go for a reason but for a budget.
+func (c *candidate) waits(reason Reason, format string, args ...any) {
+	if reason == Underutilized {
+		c.stay(Budgeted, format, args...)
+	} else {
+		c.stuck(Budgeted, format, args...)
+	}
 }
 
 // hold reserves what a node takes of budgets and PDBs; release gives it back.
@@ -111,6 +120,11 @@ func (p *planner) accept(steps []Step) {
 	for i := range steps {
 		for _, r := range steps[i].Nodes {
 			p.candidate(r.Node).taken = true
+		}
+		for _, x := range steps[i].Placements {
+			if c := p.candidate(x.Node); c != nil {
+				c.receives = true
+			}
 		}
 	}
 	p.overlay.commit(steps)

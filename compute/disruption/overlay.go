@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -28,6 +29,13 @@ type overlayNode struct {
 	// closed nodes take no pods that a decision moves: they are not initialized
 	// yet or do not exist. Settling ones take none that consolidation moves.
 	closed, settling bool
+}
+
+// clone is an overlay that changes apart from this one.
+func (o *overlay) clone() *overlay {
+	c := *o
+	c.nodes, c.index = slices.Clone(o.nodes), maps.Clone(o.index)
+	return &c
 }
 
 func newOverlay(p *planner) *overlay {
@@ -100,7 +108,7 @@ func (o *overlay) put(placement solver.Placement) {
 	n.Pods = append(slices.Clip(n.Pods), placement.Pods...)
 	copied := false
 	for _, pod := range placement.Pods {
-		for driver, volumes := range o.p.volumes[pod] {
+		for driver, volumes := range o.p.volumes[pod.UID] {
 			if !copied {
 				n.Attached = maps.Clone(n.Attached)
 				if n.Attached == nil {
@@ -180,12 +188,20 @@ func (o *overlay) ask(q question) answer {
 	return a
 }
 
-// cheaperTypes leaves out types that cost at least so much. For each zone and
-// capacity type one stays, so that the topology stays as it is.
+// cheaperTypes leaves out types that cost at least so much, in the pools that
+// are tried last; leaving them out before would hand pods on to lighter pools.
+// For each zone and capacity type one stays, so that the topology stays as it is.
 func cheaperTypes(pools []solver.Pool, price float64) []solver.Pool {
 	out := slices.Clone(pools)
+	last := int32(math.MaxInt32)
+	for i := range out {
+		last = min(last, out[i].Weight)
+	}
 	memo := map[*solver.InstanceType]bool{}
 	for i := range out {
+		if out[i].Weight > last {
+			continue
+		}
 		seen := map[[2]string]bool{}
 		var kept, spare []*solver.InstanceType
 		for _, t := range out[i].Types {

@@ -48,11 +48,11 @@ func (p *planner) replaceStatic() {
 		}
 		switch why := c.eventual(); {
 		case why != "":
-			c.stay(Blocked, "%s", why)
+			c.stuck(Blocked, "%s", why)
 		case p.nodesIn(c.Pool) > c.pool.Replicas:
-			c.stay(Budgeted, "NodePool %q is scaling down", c.Pool)
+			c.stuck(Budgeted, "NodePool %q is scaling down", c.Pool)
 		case !room:
-			c.stay(Blocked, "NodePool %q has no room for a replacement within its limit on nodes", c.Pool)
+			c.stuck(Blocked, "NodePool %q has no room for a replacement within its limit on nodes", c.Pool)
 		case p.room(c, Drifted):
 			count[c.Pool]++
 			p.hold(c)
@@ -130,7 +130,7 @@ func (p *planner) replaceDrifted() {
 	var batch []*candidate
 	for _, c := range p.byDrift(func(c *candidate) bool { return !c.Drifted.IsZero() && (c.pool == nil || !c.pool.Static) }) {
 		if why := c.eventual(); why != "" {
-			c.stay(Blocked, "%s", why)
+			c.stuck(Blocked, "%s", why)
 		} else if p.take(c, Drifted) {
 			batch = append(batch, c)
 		}
@@ -143,7 +143,7 @@ func (p *planner) replaceDrifted() {
 func (p *planner) replace(batch []*candidate, reason Reason) {
 	avoid := map[string]bool{}
 	for _, c := range p.candidates {
-		if !c.Drifted.IsZero() || !c.Expires.IsZero() && c.Expires.Add(-time.Hour).Before(p.s.Now) {
+		if !c.Drifted.IsZero() || !c.Expires.IsZero() && c.Expires.Add(-p.s.Options.ExpireAhead-time.Hour).Before(p.s.Now) {
 			avoid[c.Name] = true
 		}
 	}
@@ -166,7 +166,7 @@ func (p *planner) replaceBatch(batch []*candidate, reason Reason, avoid map[stri
 		var next []*candidate
 		for _, c := range batch {
 			if u := a.unplaced[c]; len(u) > 0 {
-				c.stay(Blocked, "%s", unplacedMessage(u))
+				c.stuck(Blocked, "%s", unplacedMessage(u))
 				left = append(left, c)
 			} else {
 				next = append(next, c)
