@@ -14,6 +14,8 @@ func BenchmarkDisrupt(b *testing.B) {
 		{"2000 nodes, budget 10%", fleet{nodes: 2000, pools: 10, apps: 60, perNode: 10, fill: 0.5, budget: "10%", size: "m5.xlarge"}},
 		{"2000 nodes", fleet{nodes: 2000, pools: 10, apps: 60, perNode: 10, fill: 0.5, budget: "100%", size: "m5.xlarge"}},
 		{"2000 nodes, hard spreads", fleet{nodes: 2000, pools: 10, apps: 60, perNode: 10, hard: true, fill: 0.5, budget: "100%", size: "m5.xlarge"}},
+		{"nearly full, 2000 nodes", fleet{nodes: 2000, pools: 10, apps: 60, perNode: 10, hard: true, fill: 0.85, budget: "100%", size: "m5.xlarge"}},
+		{"too large, 2000 nodes", fleet{nodes: 2000, pools: 10, apps: 60, perNode: 10, fill: 0.7, budget: "10%", size: "r5.2xlarge"}},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			s := generate(c.f, 1)
