@@ -51,6 +51,9 @@ type testCluster struct {
 // newControlPlane starts a control plane with our definitions and nothing else. It skips where Kubernetes is not built.
 func newControlPlane(t testing.TB) *testCluster {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("starts a control plane; left out by -short")
+	}
 	libexec, _ := filepath.Abs("../bin")
 	if _, err := os.Stat(filepath.Join(libexec, "kubernetes-"+testVersion, "kubernetes")); err != nil {
 		t.Skipf("Kubernetes %s is not built: run hack/build-kubernetes.sh", testVersion)
