@@ -109,7 +109,11 @@ func (a *app) printPlan(r *plan.Report, wide, noFee bool) error {
 		fmt.Fprintf(a.Out, "%s fit on node %s: %s\n", count(len(e.Pods), "pod"), e.Node, few(e.Pods, 5))
 	}
 	for _, u := range r.Unplaced {
-		fmt.Fprintf(a.Out, "%s of %s cannot be placed:\n", count(len(u.Pods), "pod"), u.Workload)
+		if u.Kind == "Pod" {
+			fmt.Fprintf(a.Out, "%s cannot be placed:\n", u.Workload)
+		} else {
+			fmt.Fprintf(a.Out, "%s of %s cannot be placed:\n", count(len(u.Pods), "pod"), u.Workload)
+		}
 		for _, reason := range u.Reasons {
 			fmt.Fprintf(a.Out, "  %s\n", reason)
 		}
@@ -195,26 +199,23 @@ func dollars(price float64) string { return strconv.FormatFloat(price, 'f', 4, 6
 // summary is the sum in one or two sentences.
 func summary(r *plan.Report, noFee bool) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s in %s: $%s/h", count(len(r.Nodes), "new node"), r.Region, dollars(r.Price))
-	if !noFee {
-		fmt.Fprintf(&b, " + $%s/h Auto Mode fee", dollars(r.Fee))
+	if len(r.Nodes) == 0 {
+		fmt.Fprintf(&b, "No new nodes in %s.", r.Region)
+	} else {
+		fmt.Fprintf(&b, "%s in %s: $%s/h", count(len(r.Nodes), "new node"), r.Region, dollars(r.Price))
+		if !noFee {
+			fmt.Fprintf(&b, " + $%s/h Auto Mode fee", dollars(r.Fee))
+		}
+		fmt.Fprintf(&b, " = $%.2f/month.", r.PricePerMonth)
 	}
-	fmt.Fprintf(&b, " = $%.2f/month.", r.PricePerMonth)
-	if r.Bound > 0 {
-		fmt.Fprintf(&b, " No set of new nodes for these pods can cost less than $%s/h (%.1f%% below).", dollars(r.Bound), gapBelow(r))
+	if r.Bound > 0 && r.Bound <= r.Price {
+		fmt.Fprintf(&b, " The lower bound for new nodes is $%s/h, %.1f%% less.", dollars(r.Bound), (1-r.Bound/r.Price)*100)
 	}
 	if c := r.Cluster; c != nil {
 		fmt.Fprintf(&b, "\nThe cluster goes from %s at $%s/h to %d at $%s/h: %+.2f $/month.",
 			count(c.NodesBefore, "node"), dollars(c.PriceBefore), c.NodesAfter, dollars(c.PriceAfter), c.PerMonthDelta)
 	}
 	return b.String()
-}
-
-func gapBelow(r *plan.Report) float64 {
-	if r.Price == 0 {
-		return 0
-	}
-	return max(0, (1-r.Bound/r.Price)*100)
 }
 
 func count(n int, what string) string {

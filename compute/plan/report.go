@@ -32,7 +32,8 @@ type Report struct {
 	Price         float64 `json:"price"`
 	Fee           float64 `json:"fee"`
 	PricePerMonth float64 `json:"pricePerMonth"` // fee included
-	// Bound is a price for the same pods that no set of nodes can be below, and Gap how far Price is above it in per cent.
+	// Bound is a price for the new nodes that no choice of nodes can be below (nodes bought in fractions), and Gap how far
+	// Price is above it in per cent. Both are 0 where pods are left out.
 	Bound float64 `json:"bound"`
 	Gap   float64 `json:"gapPercent"`
 	// Cluster is what a live cluster costs before and after; absent without one.
@@ -101,7 +102,7 @@ func (s *Scenario) Plan() (*Report, error) {
 }
 
 func (s *Scenario) report(snapshot solver.Snapshot, plan solver.Plan, rejected []state.Rejected) *Report {
-	r := &Report{Region: s.Region, Nodes: []Node{}, Existing: []Existing{}, Bound: cents(plan.Bound)}
+	r := &Report{Region: s.Region, Nodes: []Node{}, Existing: []Existing{}}
 	types := typeTable(snapshot)
 	for _, claim := range plan.Claims {
 		n := s.node(claim, types)
@@ -113,7 +114,8 @@ func (s *Scenario) report(snapshot solver.Snapshot, plan solver.Plan, rejected [
 		r.Existing = append(r.Existing, Existing{placement.Node, podNames(placement.Pods)})
 	}
 	r.Unplaced = unplaced(plan, rejected)
-	if plan.Bound > 0 {
+	if plan.Bound > 0 && len(plan.Unplaced) == 0 {
+		r.Bound = cents(plan.Bound)
 		r.Gap = math.Round((plan.Price/plan.Bound-1)*1e4) / 1e2
 	}
 	r.Price, r.Fee = cents(r.Price), cents(r.Fee)

@@ -49,9 +49,13 @@ func Fix(u solver.Unplaced) string {
 	case solver.ReasonHostPorts:
 		return "use another host port"
 	case solver.ReasonResources:
+		if strings.HasSuffix(near.Message, "comes nearest with 0") {
+			return fmt.Sprintf("no instance type of NodePool %s has any of it: create a NodePool whose instance types do", pool)
+		}
 		return fmt.Sprintf("ask for less in the pod, or allow NodePool %s larger instance types", pool)
 	case solver.ReasonTaints:
-		return fmt.Sprintf("add a toleration to the pod: %s", near.Message)
+		_, taint, _ := strings.Cut(near.Message, "taint ")
+		return fmt.Sprintf("let the pod tolerate %s of NodePool %s", taint, pool)
 	case solver.ReasonRequirements:
 		return fmt.Sprintf("change the pod's node selector or affinity, or the requirements of NodePool %s", pool)
 	case solver.ReasonNoTypes:

@@ -2,6 +2,7 @@ package state
 
 import (
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -102,6 +103,20 @@ func (p *Picture) Waiting(nominated func(*corev1.Pod) bool) []*corev1.Pod {
 		return !podutils.FailedToSchedule(pod) || podutils.IsTerminating(pod) || podutils.IsOwnedByDaemonSet(pod) || podutils.IsOwnedByNode(pod) ||
 			podutils.IsPreempting(pod) && !nominated(pod)
 	})
+}
+
+// Untried lists the pods that the scheduler has yet to look at, those made after the given time left out: it has a queue
+// and gets to them later. Pods of other schedulers and pods that are held back by gates are not among them.
+func (p *Picture) Untried(madeBy time.Time) []*corev1.Pod {
+	return slices.DeleteFunc(p.Unbound(), func(pod *corev1.Pod) bool {
+		return tried(pod) || len(pod.Spec.SchedulingGates) > 0 || pod.CreationTimestamp.After(madeBy) || podutils.IsTerminating(pod) ||
+			pod.Spec.SchedulerName != "" && pod.Spec.SchedulerName != corev1.DefaultSchedulerName ||
+			podutils.IsOwnedByDaemonSet(pod) || podutils.IsOwnedByNode(pod)
+	})
+}
+
+func tried(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool { return c.Type == corev1.PodScheduled })
 }
 
 // Pod finds a pod that is not finished.

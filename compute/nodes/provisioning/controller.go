@@ -155,6 +155,11 @@ func (c *Controller) provision(ctx context.Context) error {
 	machines := c.Picture.Machines()
 	waiting := c.Picture.Waiting(func(*corev1.Pod) bool { return true })
 	c.remember(waiting)
+	if len(waiting) > 0 {
+		// When some do not fit, the scheduler's queue is worth looking at: one plan for all is cheaper than one for each
+		// part that the scheduler has got to, and those that do fit are placed on nodes that exist anyway.
+		waiting = append(waiting, c.Picture.Untried(now.Add(-idleWindow))...)
+	}
 	kept := c.promises.review(machines, waiting, leaving, now)
 	c.nominate(ctx, kept.nominate)
 	c.protect(ctx, machines, kept)
