@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
 	"github.com/aws/smithy-go/logging"
+
+	"github.com/automode-dev/automode/cloud/transport"
 )
 
 // Environment variables that lead to the credentials of the service-linked role.
@@ -29,7 +31,7 @@ type Identities struct {
 
 // LoadIdentities reads both identities from the environment, the cluster role's by the SDK's default chain.
 func LoadIdentities(ctx context.Context, region string) (Identities, error) {
-	cluster, err := config.LoadDefaultConfig(ctx, config.WithRegion(region), config.WithLogger(logging.Nop{}))
+	cluster, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(transport.Client()), config.WithRegion(region), config.WithLogger(logging.Nop{}))
 	if err != nil {
 		return Identities{}, fmt.Errorf("loading AWS configuration for region %q: %w", region, err)
 	}

@@ -89,7 +89,7 @@ func (c *cloud) mountCore(context.Context) (err error) {
 }
 
 func (c *cloud) mountCompute(context.Context) error {
-	o := ec2.Options{Store: c.server.DB(), Account: c.account(), Clock: clock.RealClock{}, Profiles: newProfiles(c.core.IAM, c.core.STS), Timing: ec2.Timing{Boot: c.BootDelay},
+	o := ec2.Options{Store: c.server.DB(), Account: c.account(), Clock: clock.RealClock{}, Profiles: newProfiles(c.core.IAM, c.core.STS),
 		HostPorts: []int{c.Port}, Log: c.Log}
 	if c.Real {
 		machines, err := machine.NewReal(machine.RealOptions{Home: c.Home, Automode: c.Automode, Libexec: c.Libexec, Endpoint: c.endpoint(), Log: c.Log})
@@ -116,7 +116,10 @@ func (c *cloud) mountCompute(context.Context) error {
 	for pattern, handler := range service.Internal() {
 		c.server.HandleInternal(pattern, handler)
 	}
-	return nil
+	return localcloud.Knob(c.server.Control(), "ec2.timing", "how long instances, volumes and gateways take, at least", ec2.Timing{Boot: c.BootDelay}, func(t ec2.Timing) error {
+		service.SetTiming(t)
+		return nil
+	})
 }
 
 func (c *cloud) mountClusters(ctx context.Context) error {

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/pricing"
 	"github.com/aws/smithy-go/logging"
 
+	"github.com/automode-dev/automode/cloud/transport"
 	"github.com/automode-dev/automode/compute/catalog"
 	"github.com/automode-dev/automode/compute/catalog/ec2form"
 )
@@ -32,7 +33,7 @@ var _ catalog.Source = (*Source)(nil)
 
 // New returns a source for the given regions, all enabled ones when there are none.
 func New(ctx context.Context, regions []string) (*Source, error) {
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithLogger(logging.Nop{}))
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(transport.Client()), config.WithLogger(logging.Nop{}))
 	if err != nil {
 		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
 	}

@@ -17,6 +17,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/logging"
+
+	"github.com/automode-dev/automode/cloud/transport"
 )
 
 // ownerTag marks what belongs to a cluster made here; its value is the cluster's name.
@@ -39,7 +41,7 @@ type Client struct {
 
 // New returns a client of the given cloud.
 func New(ctx context.Context, e Endpoint) (*Client, error) {
-	opts := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{})} // errors are returned; warnings would only cross the progress lines
+	opts := []func(*config.LoadOptions) error{config.WithHTTPClient(transport.Client()), config.WithLogger(logging.Nop{})} // errors are returned; warnings would only cross the progress lines
 	if e.URL != "" {
 		opts = append(opts, config.WithBaseEndpoint(e.URL))
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"time"
 
 	"github.com/automode-dev/automode/localcloud/wire"
 )
@@ -13,8 +12,6 @@ import (
 func (s *Service) Internal() map[string]http.Handler {
 	return map[string]http.Handler{
 		"GET /_automode/machines/{id}/metadata": http.HandlerFunc(s.serveMetadata),
-		"GET /_automode/ec2/timing":             http.HandlerFunc(s.serveTiming),
-		"PUT /_automode/ec2/timing":             http.HandlerFunc(s.serveSetTiming),
 		"GET /_automode/ec2/shortages":          http.HandlerFunc(s.serveShortages),
 		"PUT /_automode/ec2/shortages":          shortageHandler(s.SetShortage),
 		"DELETE /_automode/ec2/shortages":       shortageHandler(s.ClearShortage),
@@ -40,51 +37,6 @@ func answer(w http.ResponseWriter, v any, err error) {
 func (s *Service) serveMetadata(w http.ResponseWriter, r *http.Request) {
 	doc, err := s.Metadata(r.Context(), r.PathValue("id"))
 	answer(w, doc, err)
-}
-
-// timingText is Timing with durations as people write them.
-type timingText struct {
-	Pending      string `json:"pending"`
-	Boot         string `json:"boot"`
-	ShuttingDown string `json:"shuttingDown"`
-	Stopping     string `json:"stopping"`
-	Volume       string `json:"volume"`
-	NATGateway   string `json:"natGateway"`
-}
-
-func (t *Timing) fields(text *timingText) map[*string]*time.Duration {
-	return map[*string]*time.Duration{&text.Pending: &t.Pending, &text.Boot: &t.Boot, &text.ShuttingDown: &t.ShuttingDown,
-		&text.Stopping: &t.Stopping, &text.Volume: &t.Volume, &text.NATGateway: &t.NATGateway}
-}
-
-func (s *Service) serveTiming(w http.ResponseWriter, _ *http.Request) {
-	t, text := s.Timing(), timingText{}
-	for word, d := range t.fields(&text) {
-		*word = d.String()
-	}
-	answer(w, text, nil)
-}
-
-// serveSetTiming changes the durations that the request names.
-func (s *Service) serveSetTiming(w http.ResponseWriter, r *http.Request) {
-	t, text := s.Timing(), timingText{}
-	if err := json.NewDecoder(r.Body).Decode(&text); err != nil {
-		http.Error(w, "reading timing: "+err.Error(), http.StatusBadRequest)
-		return
-	}
-	for word, d := range t.fields(&text) {
-		if *word == "" {
-			continue
-		}
-		parsed, err := time.ParseDuration(*word)
-		if err != nil || parsed < 0 {
-			http.Error(w, "reading timing: \""+*word+"\" is not a duration such as 1m30s", http.StatusBadRequest)
-			return
-		}
-		*d = parsed
-	}
-	s.SetTiming(t)
-	s.serveTiming(w, r)
 }
 
 func (s *Service) serveShortages(w http.ResponseWriter, r *http.Request) {

@@ -70,16 +70,6 @@ type Credentials struct {
 	LastUpdated, Expiration             time.Time
 }
 
-// Timing is how long the cloud takes; the zero value is as fast as possible.
-type Timing struct {
-	Pending      time.Duration // pending to running, at least
-	Boot         time.Duration // running to the machine's first instruction
-	ShuttingDown time.Duration // shutting-down to terminated, at least
-	Stopping     time.Duration // stopping to stopped, at least
-	Volume       time.Duration // creating to available, attaching to attached, detaching to available
-	NATGateway   time.Duration // pending to available, deleting to deleted
-}
-
 // How long ended things stay visible.
 const (
 	terminatedVisible = time.Hour
