@@ -62,13 +62,24 @@ func (p *problem) itemOf(c *class, pins []int) *item {
 	it, ok := c.placed[key]
 	if !ok {
 		it = &item{class: c, where: make([]*feasible, len(p.pools))}
-		for i, d := range pins {
-			it.pins = it.pins.add(c.keys[i], oneValue(p.domains[c.keys[i]].names[d]))
-		}
+		it.pins = p.pinConditions(c, pins)
 		c.placed[key] = it
 		p.items = append(p.items, it)
 	}
 	return it
+}
+
+// noDomain stands for a key that a class does without.
+const noDomain = -1
+
+func (p *problem) pinConditions(c *class, pins []int) conditions {
+	var conds conditions
+	for i, d := range pins {
+		if d != noDomain {
+			conds = conds.add(c.keys[i], oneValue(p.domains[c.keys[i]].names[d]))
+		}
+	}
+	return conds
 }
 
 func pinKey(pins []int) string {
@@ -93,11 +104,13 @@ func (p *problem) choose(c *class, pins []int, depth int) ([]int, bool) {
 		unit  float64
 	}
 	var choices []choice
+	possible := false
 	for d := range table.names {
-		if !p.allowsAll(c, key, d) {
+		if p.feasibleAnywhere(c, append(slices.Clone(pins), d)) == nil {
 			continue
 		}
-		if p.feasibleAnywhere(c, append(slices.Clone(pins), d)) == nil {
+		possible = true
+		if !p.allowsAll(c, key, d) {
 			continue
 		}
 		score, count := p.score(c, key, d)
@@ -118,7 +131,15 @@ func (p *problem) choose(c *class, pins []int, depth int) ([]int, bool) {
 			return out, true
 		}
 	}
+	if !possible && !c.owned(key) {
+		return p.choose(c, append(slices.Clone(pins), noDomain), depth+1) // others may count it, but where it goes there is nothing to count
+	}
 	return nil, false
+}
+
+// owned tells whether the class itself has a rule on the key.
+func (c *class) owned(key string) bool {
+	return slices.ContainsFunc(c.owns, func(g *group) bool { return g.key == key && !g.soft })
 }
 
 // allowsAll tells whether all hard rules on a key allow the domain.
@@ -320,10 +341,7 @@ func (p *problem) feasibleAnywhere(c *class, pins []int) *feasible {
 	if f, ok := c.anywhere[key]; ok {
 		return f
 	}
-	var conds conditions
-	for i, d := range pins {
-		conds = conds.add(c.keys[i], oneValue(p.domains[c.keys[i]].names[d]))
-	}
+	conds := p.pinConditions(c, pins)
 	var found *feasible
 	for _, pl := range p.pools {
 		f := p.feasible(c, conds, pl)

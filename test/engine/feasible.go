@@ -47,11 +47,12 @@ func (c *Case) Check(plan solver.Plan) error {
 		return err
 	}
 	hard := c.HardOnly()
-	// Where one order does not work, those that were refused go first in the next.
+	// Where one order does not work, those that were refused go first in the
+	// next; the last is by size, in which both sides decide.
 	var first map[string]bool
 	var err error
-	for range 5 {
-		if first, err = hard.tryOrder(nodes, target, first); err == nil || first == nil {
+	for i := range 6 {
+		if first, err = hard.tryOrder(nodes, target, first, i == 5); err == nil || first == nil {
 			return err
 		}
 	}
@@ -60,7 +61,7 @@ func (c *Case) Check(plan solver.Plan) error {
 
 // tryOrder puts the pods where the plan says, some first, and returns those
 // that were refused.
-func (c *Case) tryOrder(nodes []*corev1.Node, target map[string]string, first map[string]bool) (map[string]bool, error) {
+func (c *Case) tryOrder(nodes []*corev1.Node, target map[string]string, first map[string]bool, bySize bool) (map[string]bool, error) {
 	w, err := c.newWorld(nodes, scheduling.IgnorePreferences)
 	if err != nil {
 		return nil, err
@@ -70,15 +71,28 @@ func (c *Case) tryOrder(nodes []*corev1.Node, target map[string]string, first ma
 	for _, n := range w.nodes {
 		existing[n.Name()] = scheduling.NewExistingNode(n, w.topology, n.Taints(), c.daemonsOn(n.Node), nil, false)
 	}
-	return w.place(target, existing, first)
+	if bySize {
+		slices.SortStableFunc(w.pods, func(a, b *corev1.Pod) int {
+			x, y := resources.RequestsForPods(a), resources.RequestsForPods(b)
+			if d := y.Cpu().Cmp(*x.Cpu()); d != 0 {
+				return d
+			}
+			return y.Memory().Cmp(*x.Memory())
+		})
+		return w.place(target, existing, nil, false)
+	}
+	return w.place(target, existing, first, true)
 }
 
 // place puts all pods where they belong, again and again until nothing moves.
-func (w *world) place(target map[string]string, existing map[string]*scheduling.ExistingNode, first map[string]bool) (map[string]bool, error) {
+func (w *world) place(target map[string]string, existing map[string]*scheduling.ExistingNode, first map[string]bool, sorted bool) (map[string]bool, error) {
 	left := slices.Clone(w.pods)
 	// Pods that nothing holds back must not come first: they can make a spread
 	// uneven that would allow both the other way round.
 	slices.SortStableFunc(left, func(a, b *corev1.Pod) int {
+		if !sorted {
+			return 0
+		}
 		if x, y := first[a.Name], first[b.Name]; x != y {
 			return map[bool]int{true: -1, false: 1}[x]
 		}
