@@ -31,10 +31,11 @@ type Identities struct {
 
 // LoadIdentities reads both identities from the environment, the cluster role's by the SDK's default chain.
 func LoadIdentities(ctx context.Context, region string) (Identities, error) {
-	cluster, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(transport.Client()), config.WithRegion(region), config.WithLogger(logging.Nop{}))
+	cluster, err := config.LoadDefaultConfig(ctx, config.WithRegion(region), config.WithLogger(logging.Nop{}))
 	if err != nil {
 		return Identities{}, fmt.Errorf("loading AWS configuration for region %q: %w", region, err)
 	}
+	cluster = transport.Shield(cluster)
 	identities := Identities{Cluster: cluster, Service: cluster.Copy()}
 	if uri := os.Getenv(serviceRoleURI); uri != "" {
 		identities.Service.Credentials = aws.NewCredentialsCache(endpointcreds.New(uri, func(o *endpointcreds.Options) {

@@ -11,8 +11,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
-
-	"github.com/automode-dev/automode/cloud/transport"
 )
 
 const (
@@ -25,7 +23,7 @@ const (
 
 // NodeToken is the ClusterToken of the process's own identity: on a node, that of the instance's role.
 func NodeToken(ctx context.Context, region, cluster string) (token string, expires time.Time, err error) {
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(transport.Client()), config.WithRegion(region))
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion(region))
 	if err != nil {
 		return "", time.Time{}, fmt.Errorf("loading AWS configuration: %w", err)
 	}

@@ -33,14 +33,14 @@ var _ catalog.Source = (*Source)(nil)
 
 // New returns a source for the given regions, all enabled ones when there are none.
 func New(ctx context.Context, regions []string) (*Source, error) {
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(transport.Client()), config.WithLogger(logging.Nop{}))
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithLogger(logging.Nop{}))
 	if err != nil {
 		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
 	}
 	if cfg.Region == "" {
 		cfg.Region = pricingRegion
 	}
-	return &Source{config: cfg, regions: regions, now: time.Now}, nil
+	return &Source{config: transport.Shield(cfg), regions: regions, now: time.Now}, nil
 }
 
 // Day is today.

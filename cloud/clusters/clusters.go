@@ -41,7 +41,7 @@ type Client struct {
 
 // New returns a client of the given cloud.
 func New(ctx context.Context, e Endpoint) (*Client, error) {
-	opts := []func(*config.LoadOptions) error{config.WithHTTPClient(transport.Client()), config.WithLogger(logging.Nop{})} // errors are returned; warnings would only cross the progress lines
+	opts := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{})} // errors are returned; warnings would only cross the progress lines
 	if e.URL != "" {
 		opts = append(opts, config.WithBaseEndpoint(e.URL))
 	}
@@ -55,6 +55,7 @@ func New(ctx context.Context, e Endpoint) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
 	}
+	cfg = transport.Shield(cfg)
 	return &Client{ec2: ec2.NewFromConfig(cfg), iam: iam.NewFromConfig(cfg), eks: eks.NewFromConfig(cfg)}, nil
 }
 

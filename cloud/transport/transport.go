@@ -1,5 +1,4 @@
-// Package transport is the HTTP client of every AWS client here. It is the SDK's own but for one thing, and never decides
-// what is sent or retried.
+// Package transport mends how the SDK's HTTP client treats a fast server. It never decides what is sent or retried.
 package transport
 
 import (
@@ -8,22 +7,23 @@ import (
 	"io"
 	"net/http"
 
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// Client returns an HTTP client for the SDK's option HTTPClient.
-func Client() *http.Client {
-	return &http.Client{Transport: keepBody{awshttp.NewBuildableClient().GetTransport()}}
+// Shield returns the configuration with an HTTP client that sends the same and hears every answer whole. The SDK closes the
+// request's body as soon as the answer begins; a server on the same machine answers so fast that the client may still be
+// looking whether the body has ended, and then drops the connection in the middle of the answer.
+func Shield(cfg aws.Config) aws.Config {
+	cfg = cfg.Copy()
+	cfg.HTTPClient = shielded{cfg.HTTPClient}
+	return cfg
 }
 
-// keepBody shields the transport from the SDK, which closes the request's body as soon as the answer begins. A server on the
-// same machine answers so fast that the transport may still be looking whether the body has ended; it then drops the
-// connection in the middle of the answer, and the SDK waits before it tries again.
-type keepBody struct{ http.RoundTripper }
+type shielded struct{ aws.HTTPClient }
 
-func (k keepBody) RoundTrip(r *http.Request) (*http.Response, error) {
+func (s shielded) Do(r *http.Request) (*http.Response, error) {
 	if r.Body == nil || r.Body == http.NoBody {
-		return k.RoundTripper.RoundTrip(r)
+		return s.HTTPClient.Do(r)
 	}
 	data, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -31,5 +31,5 @@ func (k keepBody) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	r = r.Clone(r.Context())
 	r.Body = io.NopCloser(bytes.NewReader(data))
-	return k.RoundTripper.RoundTrip(r)
+	return s.HTTPClient.Do(r)
 }

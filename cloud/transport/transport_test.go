@@ -6,6 +6,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
 // closing tells whether it was closed before it was read to its end.
@@ -28,7 +30,7 @@ func TestTheBodyIsSentWholeWhateverBecomesOfIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	response, err := Client().Do(request)
+	response, err := Shield(aws.Config{HTTPClient: http.DefaultClient}).HTTPClient.Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}
