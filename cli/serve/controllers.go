@@ -157,7 +157,7 @@ func (c controllers) Remove(ctx context.Context, name string) error {
 func (c controllers) condition(name string) Condition {
 	s := c.sup.Status(name)
 	problem := ""
-	if s.State != supervise.Running {
+	if s.State != supervise.Running || s.Failures > 0 {
 		problem = string(s.State) + ": " + s.LastError + lastLine(s.Log)
 	}
 	return condition("cluster "+name, "controllers", problem, s.Since)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 )
 
 // Shield returns the configuration with an HTTP client that sends the same and hears every answer whole. The SDK closes the
@@ -15,6 +16,9 @@ import (
 // looking whether the body has ended, and then drops the connection in the middle of the answer.
 func Shield(cfg aws.Config) aws.Config {
 	cfg = cfg.Copy()
+	if cfg.HTTPClient == nil {
+		cfg.HTTPClient = awshttp.NewBuildableClient() // what the SDK takes where there is none
+	}
 	cfg.HTTPClient = shielded{cfg.HTTPClient}
 	return cfg
 }
