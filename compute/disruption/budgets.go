@@ -106,3 +106,24 @@ func (b *Budget) Active(now time.Time) (bool, error) {
 	now = now.UTC()
 	return !schedule.Next(now.Add(-b.Duration)).After(now), nil
 }
+
+// BudgetUse is how much of a pool's budgets is used.
+type BudgetUse struct {
+	Pool          string
+	Reason        Reason
+	Allowed, Used int
+}
+
+// Usage tells what the budgets of all pools allow and what nodes that are not
+// ready or going use of it.
+func Usage(s Snapshot) []BudgetUse {
+	b := newBudgets(&s)
+	var out []BudgetUse
+	for i := range s.Pools {
+		p := b.pools[s.Pools[i].Name]
+		for _, reason := range []Reason{Empty, Drifted, Underutilized} {
+			out = append(out, BudgetUse{s.Pools[i].Name, reason, p.allowed(s.Now, reason), p.gone})
+		}
+	}
+	return out
+}

@@ -81,6 +81,9 @@ func (o *overlay) placePending() {
 	for _, placement := range plan.Placements {
 		o.put(placement)
 		o.pending[placement.Node] = placement.Pods
+		if c := o.p.candidate(placement.Node); c != nil && c.blocked == "" {
+			c.blocked = "Node is nominated for a pending pod"
+		}
 	}
 	for i := range plan.Claims {
 		o.addClaim(&plan.Claims[i])

@@ -1,0 +1,231 @@
+package disrupting
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/awslabs/operatorpkg/reconciler"
+	"github.com/awslabs/operatorpkg/singleton"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
+	"sigs.k8s.io/karpenter/pkg/cloudprovider"
+	karpenterstate "sigs.k8s.io/karpenter/pkg/controllers/state"
+	"sigs.k8s.io/karpenter/pkg/events"
+	"sigs.k8s.io/karpenter/pkg/operator/injection"
+
+	"github.com/automode-dev/automode/compute/disruption"
+	"github.com/automode-dev/automode/compute/state"
+)
+
+// Name of the controller.
+const Name = "disruption"
+
+const (
+	// tick is how often steps under way are looked at.
+	tick = time.Second
+	// rest is how long nothing may have changed before a decision, and patience
+	// how long a decision waits for that.
+	rest     = 2 * time.Second
+	patience = 10 * time.Second
+	// budgets open and close by the minute.
+	lookAgain = time.Minute
+)
+
+// TypeLister lists the instance types of a NodePool; none while its NodeClass is not ready.
+type TypeLister interface {
+	GetInstanceTypes(ctx context.Context, pool *karpv1.NodePool) ([]*cloudprovider.InstanceType, error)
+}
+
+// Parts are what the controller works with.
+type Parts struct {
+	Kube    client.Client
+	Picture *state.Picture
+	Synced  func() bool // whether the picture is complete
+	Cluster *karpenterstate.Cluster
+	Types   TypeLister
+	// Recorder writes events.
+	Recorder events.Recorder
+	Clock    clock.Clock
+	// MaxTypes bounds the instance types of a claim.
+	MaxTypes int
+	// Options of the planner; the zero value is Karpenter's behaviour.
+	Options disruption.Options
+}
+
+// Controller carries out disruption plans. One loop does all of it.
+type Controller struct {
+	Parts
+	translated state.Types
+	running    map[string]*running // by id
+	removed    map[string]bool     // provider ids of nodes whose claims were deleted, until the picture shows it
+	resumed    bool
+
+	mu       sync.Mutex
+	changes  int       // of the picture that may change a decision
+	changed  time.Time // the last of them
+	decided  time.Time // the last decision, and what it was made on
+	decision int
+	waiting  bool // the last decision left nodes that wait for budgets or pods
+}
+
+// NewController makes the controller. Changed has to be told of every change of the picture.
+func NewController(parts Parts) *Controller {
+	return &Controller{Parts: parts, running: map[string]*running{}, removed: map[string]bool{}}
+}
+
+// Register adds the controller to the manager.
+func (c *Controller) Register(_ context.Context, m manager.Manager) error {
+	return ctrl.NewControllerManagedBy(m).
+		Named(Name).
+		WatchesRawSource(singleton.Source()).
+		Complete(singleton.AsReconciler(c))
+}
+
+// Changed notes changes that may change a decision. Heartbeats do not.
+func (c *Controller) Changed(before, after client.Object) {
+	if before != nil && after != nil && !matters(before, after) {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.changes++
+	c.changed = c.Clock.Now()
+}
+
+func matters(before, after client.Object) bool {
+	switch a := after.(type) {
+	case *corev1.Node:
+		b := before.(*corev1.Node)
+		return ready(a) != ready(b) || !equality.Semantic.DeepEqual(a.Spec, b.Spec) || !equality.Semantic.DeepEqual(a.Labels, b.Labels) ||
+			!equality.Semantic.DeepEqual(a.Annotations, b.Annotations) || !equality.Semantic.DeepEqual(a.Status.Allocatable, b.Status.Allocatable)
+	case *corev1.Pod:
+		b := before.(*corev1.Pod)
+		return a.Spec.NodeName != b.Spec.NodeName || a.Status.Phase != b.Status.Phase || a.DeletionTimestamp.IsZero() != b.DeletionTimestamp.IsZero() ||
+			!equality.Semantic.DeepEqual(a.Annotations, b.Annotations) || !equality.Semantic.DeepEqual(a.Labels, b.Labels)
+	case *karpv1.NodePool:
+		b := before.(*karpv1.NodePool)
+		return a.Generation != b.Generation || a.StatusConditions().Root().IsTrue() != b.StatusConditions().Root().IsTrue()
+	}
+	return before.GetResourceVersion() != after.GetResourceVersion()
+}
+
+// Reconcile moves steps under way on and decides on further ones when it is time.
+func (c *Controller) Reconcile(ctx context.Context) (reconciler.Result, error) {
+	ctx = injection.WithControllerName(ctx, Name)
+	if !c.Synced() {
+		return reconciler.Result{RequeueAfter: 100 * time.Millisecond}, nil
+	}
+	if err := c.resume(ctx); err != nil {
+		return reconciler.Result{}, err
+	}
+	c.walk(ctx)
+	if changes, due := c.due(); due {
+		if err := c.decide(ctx, changes); err != nil {
+			return reconciler.Result{}, err
+		}
+		c.walk(ctx) // steps without replacements need not wait
+	}
+	return reconciler.Result{RequeueAfter: tick}, nil
+}
+
+// due tells whether it is time for a decision: the cluster has changed and come
+// to rest since the last, or time alone may have changed the answer.
+func (c *Controller) due() (changes int, due bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.Clock.Now()
+	since := now.Sub(c.decided)
+	switch {
+	case c.changes != c.decision && (now.Sub(c.changed) >= rest || since >= patience):
+		due = true
+	case since >= lookAgain, c.waiting && since >= patience:
+		due = true
+	}
+	return c.changes, due
+}
+
+func (c *Controller) noteDecision(changes int, waiting bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.decided, c.decision, c.waiting = c.Clock.Now(), changes, waiting
+}
+
+func (c *Controller) current() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.changes
+}
+
+// decide plans, and takes the steps that still hold.
+func (c *Controller) decide(ctx context.Context, changes int) error {
+	k, err := c.look(ctx)
+	if err != nil {
+		return err
+	}
+	start := c.Clock.Now()
+	plan := disruption.Disrupt(k.snapshot)
+	took := c.Clock.Since(start)
+	c.noteDecision(changes, waits(plan))
+	c.tellPlan(ctx, k, plan, took)
+	if len(plan.Steps) == 0 {
+		return nil
+	}
+	if c.current() != changes {
+		if k, err = c.look(ctx); err != nil {
+			return err
+		}
+		var dropped []disruption.Dropped
+		if plan, dropped = disruption.Validate(plan, k.snapshot); len(dropped) > 0 {
+			c.tellDropped(ctx, k, dropped)
+		}
+	}
+	begun := make([]*running, len(plan.Steps))
+	inParallel(len(plan.Steps), 20, func(i int) {
+		r, err := c.begin(ctx, k, &plan.Steps[i])
+		if err != nil {
+			log.FromContext(ctx).Error(err, "taking a disruption step back")
+			return
+		}
+		begun[i] = r
+	})
+	for _, r := range begun {
+		if r != nil {
+			c.running[r.ID] = r
+		}
+	}
+	return nil
+}
+
+func waits(plan disruption.Plan) bool {
+	for i := range plan.Stays {
+		if k := plan.Stays[i].Kind; k == disruption.Budgeted || k == disruption.Blocked {
+			return true
+		}
+	}
+	return len(plan.Steps) > 0
+}
+
+// inParallel calls do for 0 to n-1, some at a time, and returns when all are done.
+func inParallel(n, workers int, do func(int)) {
+	var wg sync.WaitGroup
+	next := make(chan int)
+	for range min(n, workers) {
+		wg.Go(func() {
+			for i := range next {
+				do(i)
+			}
+		})
+	}
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+}
