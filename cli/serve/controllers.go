@@ -153,11 +153,15 @@ func (c controllers) Remove(ctx context.Context, name string) error {
 	return errors.Join(c.sup.Stop(ctx, name, stopGrace), c.core.Grants.Remove(name+"-role"), c.core.Grants.Remove(name+"-service"))
 }
 
+// steadyAfter is how long controllers that died twice in a row must run to count as running.
+const steadyAfter = 15 * time.Second
+
 // condition tells how the controllers of a cluster stand.
 func (c controllers) condition(name string) Condition {
 	s := c.sup.Status(name)
 	problem := ""
-	if s.State != supervise.Running || s.Failures > 0 {
+	crashing := s.Failures > 1 && time.Since(s.Since) < steadyAfter // runs again, but for how long?
+	if s.State != supervise.Running || crashing {
 		problem = string(s.State) + ": " + s.LastError + lastLine(s.Log)
 	}
 	return condition("cluster "+name, "controllers", problem, s.Since)
