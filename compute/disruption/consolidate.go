@@ -67,7 +67,12 @@ func (f *search) doWithout(candidates []*candidate) {
 			set = append(set, c)
 		}
 	}
-	f.improve(set, false)
+	for n := len(set); n > 0 && !f.improve(set[:n], false) && !f.p.tired(); {
+		n /= 2
+		for _, c := range set[:n] {
+			f.p.hold(c)
+		}
+	}
 }
 
 // improve asks about nodes that are held, along with the nodes of steps that

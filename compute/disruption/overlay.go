@@ -60,7 +60,7 @@ func newOverlay(p *planner) *overlay {
 // settling tells whether a node's consolidateAfter has not run out.
 func (p *planner) settling(n *Node) bool {
 	pool := p.pools[n.Pool]
-	if pool == nil || pool.ConsolidateAfter == nil || n.Claim == "" || !n.Initialized {
+	if pool == nil || pool.ConsolidateAfter == nil || *pool.ConsolidateAfter == 0 || n.Claim == "" || !n.Initialized {
 		return false
 	}
 	return p.s.Now.Sub(n.Settled) < *pool.ConsolidateAfter

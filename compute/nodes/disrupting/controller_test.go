@@ -178,7 +178,7 @@ func TestBudgetsOverTime(t *testing.T) {
 	}
 }
 
-// Two hundred half-empty nodes under a budget and PDBs: no pod is lost, and it
+// Sixty half-empty nodes under a budget and PDBs: no pod is lost, and it
 // comes to rest on about half of the nodes.
 func TestConverges(t *testing.T) {
 	if testing.Short() {
@@ -203,11 +203,11 @@ func TestConverges(t *testing.T) {
 			}
 		}
 		w.turn()
+		w.finish()
 		after := len(w.claims())
 		if before-after > nodes/10 {
 			t.Fatalf("%d nodes went at once", before-after)
 		}
-		w.finish()
 		if quiet++; after != before {
 			quiet = 0
 		}

@@ -286,16 +286,6 @@ func (w *world) finish() (moved int) {
 			}
 		}
 		if to == "" {
-			for _, n := range nodes.Items {
-				cl := claims[owner[n.Name]]
-				if cl == nil || w.tainted(n.Name) {
-					w.Logf("%s owner %v", n.Name, cl != nil)
-				}
-			}
-			w.Logf("running %d free %v", len(w.running), free)
-			for id, r := range w.running {
-				w.Logf("%s %v %v", id, r.targets, r.Replacements)
-			}
 			w.Fatalf("pod %s finds no place", p.Name)
 		}
 		free[to] -= cpu
