@@ -2,10 +2,13 @@ package operator
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
 
 	"github.com/awslabs/operatorpkg/controller"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	karpenter "sigs.k8s.io/karpenter/pkg/controllers/provisioning"
 	"sigs.k8s.io/karpenter/pkg/controllers/state"
 
@@ -27,17 +30,34 @@ func provisioners(ctx context.Context, p parts, cluster *state.Cluster, other *k
 			wakeup.NewController(other),
 		}, nil
 	}
+	nominate, err := nominatingClient(p, config.Cluster.Version)
+	if err != nil {
+		return nil, err
+	}
 	objects := picture.NewPicture()
 	var feed *picture.Feed
 	ours := provisioning.NewController(provisioning.Parts{
 		Kube: kube, Picture: objects, Synced: func() bool { return feed.Synced() }, Cluster: cluster, Types: p.provider, Validator: other,
-		Recorder: p.recorder, Clock: p.clock, Nominate: followsNominations(config.Cluster.Version), MaxTypes: nodes.MaxTypes,
+		Recorder: p.recorder, Clock: p.clock, Nominate: nominate, MaxTypes: nodes.MaxTypes,
 	})
-	var err error
 	if feed, err = picture.NewFeed(ctx, p.manager.GetCache(), objects, ours.Changed); err != nil {
 		return nil, err
 	}
 	return []controller.Controller{ours, wakeup.NewController(ours)}, nil
+}
+
+// nominatingClient writes nominations, thousands in a few seconds; nil where the scheduler does not keep to them.
+func nominatingClient(p parts, version string) (client.Client, error) {
+	if !followsNominations(version) {
+		return nil, nil
+	}
+	config := rest.CopyConfig(p.manager.GetConfig())
+	config.QPS, config.Burst = 1000, 2000
+	writer, err := client.New(config, client.Options{Scheme: p.manager.GetScheme(), Mapper: p.manager.GetRESTMapper()})
+	if err != nil {
+		return nil, fmt.Errorf("making the client for nominations: %w", err)
+	}
+	return writer, nil
 }
 
 // followsNominations tells whether the scheduler of a Kubernetes minor keeps to nominations that others make (KEP-5278,

@@ -56,8 +56,9 @@ type Parts struct {
 	Validator Validator
 	Recorder  events.Recorder
 	Clock     clock.Clock
-	// Nominate writes the plan on the pods, where the scheduler follows it.
-	Nominate bool
+	// Nominate writes the plan on the pods, where the scheduler follows it; nil leaves that out. It is used often in a
+	// short time, so that its limit on requests should be high.
+	Nominate client.Client
 	// MaxTypes bounds the instance types of a claim.
 	MaxTypes int
 }
@@ -68,6 +69,7 @@ type Controller struct {
 	batch      *batch
 	translated state.Types
 	promises   *promises
+	nominator  *nominator
 
 	mu   sync.Mutex
 	seen map[types.UID]bool // waiting pods that the last look considered
@@ -75,7 +77,7 @@ type Controller struct {
 
 // NewController makes the controller. Changed has to be told of every change of the picture.
 func NewController(parts Parts) *Controller {
-	return &Controller{Parts: parts, batch: newBatch(parts.Clock), promises: newPromises(), seen: map[types.UID]bool{}}
+	return &Controller{Parts: parts, batch: newBatch(parts.Clock), promises: newPromises(), nominator: newNominator(parts.Nominate), seen: map[types.UID]bool{}}
 }
 
 // Trigger has the waiting pods looked at soon, whatever for.
@@ -85,17 +87,27 @@ func (c *Controller) Trigger(types.UID) { c.batch.call() }
 func (c *Controller) Changed(before, after client.Object) {
 	switch after := after.(type) {
 	case *corev1.Pod:
+		if before, ok := before.(*corev1.Pod); ok && before.Status.NominatedNodeName != "" && after.Status.NominatedNodeName == "" && after.Spec.NodeName == "" {
+			c.nominator.dropped(after)
+		}
 		if waits(after) && !c.known(after.UID) {
 			c.Cluster.AckPods(after)
 			c.batch.call()
+		}
+	case *karpv1.NodeClaim:
+		if after.Status.ProviderID != "" && c.Nominate != nil {
+			c.nominator.launched(after)
 		}
 	case *corev1.Node:
 		if before, ok := before.(*corev1.Node); ok && goes(after) && !goes(before) {
 			c.batch.call()
 		}
 	}
-	if claim, ok := before.(*karpv1.NodeClaim); ok && after == nil && claim.Status.NodeName == "" {
-		c.batch.call() // its pods need another
+	if claim, ok := before.(*karpv1.NodeClaim); ok && after == nil {
+		c.nominator.forget(claim.Name)
+		if claim.Status.NodeName == "" {
+			c.batch.call() // its pods need another
+		}
 	}
 }
 
@@ -126,6 +138,11 @@ func (c *Controller) remember(pods []*corev1.Pod) {
 
 // Register adds the controller to the manager.
 func (c *Controller) Register(_ context.Context, m manager.Manager) error {
+	if c.Nominate != nil {
+		if err := m.Add(c.nominator); err != nil {
+			return fmt.Errorf("adding the nominator: %w", err)
+		}
+	}
 	return ctrl.NewControllerManagedBy(m).
 		Named("provisioner").
 		WatchesRawSource(singleton.Source()).
@@ -160,8 +177,13 @@ func (c *Controller) provision(ctx context.Context) error {
 		// part that the scheduler has got to, and those that do fit are placed on nodes that exist anyway.
 		waiting = append(waiting, c.Picture.Untried(now.Add(-idleWindow))...)
 	}
-	kept := c.promises.review(machines, waiting, leaving, now)
-	c.nominate(ctx, kept.nominate)
+	kept := c.promises.review(machines, c.Picture.Unbound(), leaving, now)
+	if c.Nominate != nil {
+		c.nominator.keep(kept.nodes)
+		for pod, node := range kept.nodes {
+			c.nominator.nominate(pod, node)
+		}
+	}
 	c.protect(ctx, machines, kept)
 
 	pods, ignored := c.valid(ctx, slices.DeleteFunc(waiting, func(pod *corev1.Pod) bool { return kept.pods[pod.UID] }))
@@ -279,6 +301,9 @@ func (c *Controller) createOne(ctx context.Context, from pool, planned solver.Cl
 		return nil, fmt.Errorf("creating a NodeClaim of NodePool %q: %w", planned.Pool, err)
 	}
 	c.Cluster.UpdateNodeClaim(claim)
+	if c.Nominate != nil {
+		c.nominator.plan(claim.Name, planned.Pods)
+	}
 	c.tellCreated(ctx, claim, planned)
 	return claim, nil
 }

@@ -56,21 +56,16 @@ type kept struct {
 	pods map[types.UID]bool
 	// inFlight are claims that the picture may not have yet.
 	inFlight []*karpv1.NodeClaim
-	// nominate are the pods whose node is known by name: pod -> node.
-	nominate []nomination
+	// nodes are the names that the nodes of promised pods have or will have, where they are known.
+	nodes map[*corev1.Pod]string
 	// broken are pods whose promise did not hold.
 	broken []*corev1.Pod
 }
 
-type nomination struct {
-	pod  *corev1.Pod
-	node string
-}
-
 // review drops what no longer holds: pods that are bound or gone, claims that are gone or leave, and pods that are still
-// not bound well after their node got ready. waiting are the pods without a node.
-func (p *promises) review(machines []*state.Machine, waiting []*corev1.Pod, leaving func(string) bool, now time.Time) kept {
-	k := kept{byMachine: map[string][]*corev1.Pod{}, pods: map[types.UID]bool{}}
+// not bound well after their node got ready. pods are all that have no node.
+func (p *promises) review(machines []*state.Machine, pods []*corev1.Pod, leaving func(string) bool, now time.Time) kept {
+	k := kept{byMachine: map[string][]*corev1.Pod{}, pods: map[types.UID]bool{}, nodes: map[*corev1.Pod]string{}}
 	byClaim, byNode := map[string]*state.Machine{}, map[string]*state.Machine{}
 	for _, m := range machines {
 		if m.Claim != nil {
@@ -80,8 +75,8 @@ func (p *promises) review(machines []*state.Machine, waiting []*corev1.Pod, leav
 			byNode[m.Node.Name] = m
 		}
 	}
-	unbound := make(map[types.UID]*corev1.Pod, len(waiting))
-	for _, pod := range waiting {
+	unbound := make(map[types.UID]*corev1.Pod, len(pods))
+	for _, pod := range pods {
 		unbound[pod.UID] = pod
 	}
 	for _, name := range sortedKeys(p.byClaim) {
@@ -113,7 +108,7 @@ func (p *promises) review(machines []*state.Machine, waiting []*corev1.Pod, leav
 		}
 		k.keep(m.Name(), made, unbound, nodeName(m))
 	}
-	p.adopt(&k, byNode, waiting, leaving, now)
+	p.adopt(&k, byNode, pods, leaving, now)
 	return k
 }
 
@@ -122,17 +117,17 @@ func (k *kept) keep(machine string, made *promise, unbound map[types.UID]*corev1
 		pod := unbound[uid]
 		k.byMachine[machine] = append(k.byMachine[machine], pod)
 		k.pods[uid] = true
-		if node != "" && pod.Status.NominatedNodeName != node {
-			k.nominate = append(k.nominate, nomination{pod, node})
+		if node != "" {
+			k.nodes[pod] = node
 		}
 	}
 }
 
 // adopt takes nominations over that nobody here remembers: those of an earlier life of this controller, and those of the
 // scheduler, which makes room by preemption. They count as promises for a while.
-func (p *promises) adopt(k *kept, byNode map[string]*state.Machine, waiting []*corev1.Pod, leaving func(string) bool, now time.Time) {
+func (p *promises) adopt(k *kept, byNode map[string]*state.Machine, pods []*corev1.Pod, leaving func(string) bool, now time.Time) {
 	seen := map[types.UID]bool{}
-	for _, pod := range waiting {
+	for _, pod := range pods {
 		m := byNode[pod.Status.NominatedNodeName]
 		if pod.Status.NominatedNodeName == "" || k.pods[pod.UID] || m == nil || m.Leaving() || leaving(m.ProviderID()) || slices.Contains(k.broken, pod) {
 			continue
