@@ -96,7 +96,7 @@ func isShim(pid int) bool {
 func TestKill(t *testing.T) {
 	c := shared(t)
 	loadNginx(t, c, "nginx")
-	c.Kubectl(t, "create", "deployment", "steady", "--image=nginx", "--replicas=2")
+	c.Apply(t, steady)
 	t.Cleanup(func() {
 		c.Try(t, "", "kubectl", "delete", "deployment", "steady", "--ignore-not-found")
 		waitNoNodes(t, c)
@@ -126,6 +126,20 @@ func TestKill(t *testing.T) {
 	}
 	waitRunning(t, c, "app=steady", 3)
 }
+
+// steady are pods that nothing moves for money: only what the test does could.
+const steady = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: steady}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: steady}}
+  template:
+    metadata: {labels: {app: steady}, annotations: {karpenter.sh/do-not-disrupt: "true"}}
+    spec:
+      containers: [{name: nginx, image: nginx}]
+`
 
 // killOne kills the processes of a unit and waits until the cluster is whole again.
 func killOne(t *testing.T, c *testkit.Cluster, name string) {
