@@ -65,6 +65,9 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	if !ok || node.Labels[computeTypeLabel] != "auto" || !node.DeletionTimestamp.IsZero() {
 		return reconcile.Result{}, nil
 	}
+	if node.Labels[corev1.LabelInstanceTypeStable] == "" {
+		return reconcile.Result{}, nil // a new node: the label comes from its NodeClaim, and with it the next call
+	}
 	state := c.state(node.Name)
 	if err := c.describe(ctx, state, instance); err != nil {
 		return reconcile.Result{}, err

@@ -158,6 +158,18 @@ func TestNodeGetsItsCNINode(t *testing.T) {
 	}
 }
 
+func TestNodeWithoutItsTypeWaits(t *testing.T) {
+	fresh := node()
+	delete(fresh.Labels, corev1.LabelInstanceTypeStable)
+	s := newSetup(t, fresh, pod(1, ""))
+	if result := s.reconcile(); result != (reconcile.Result{}) || len(s.ec2.calls) != 0 {
+		t.Errorf("result %+v, calls %v", result, s.ec2.calls)
+	}
+	if !nodeChanges().Update(event.UpdateEvent{ObjectOld: fresh, ObjectNew: node()}) {
+		t.Error("the label does not wake the controller")
+	}
+}
+
 func TestUnusedPrefixIsWithdrawnBeforeItIsReleased(t *testing.T) {
 	s := newSetup(t, node(), pod(1, "10.0.0.16"))
 	s.reconcile()

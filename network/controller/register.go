@@ -53,6 +53,7 @@ func nodeChanges() predicate.Predicate {
 		before, after := e.ObjectOld.(*corev1.Node), e.ObjectNew.(*corev1.Node)
 		return before.Spec.ProviderID != after.Spec.ProviderID || before.Labels[nodeClassLabel] != after.Labels[nodeClassLabel] ||
 			before.Labels[computeTypeLabel] != after.Labels[computeTypeLabel] ||
+			before.Labels[corev1.LabelInstanceTypeStable] != after.Labels[corev1.LabelInstanceTypeStable] ||
 			!before.Status.Allocatable.Pods().Equal(*after.Status.Allocatable.Pods()) ||
 			before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero()
 	}}
