@@ -87,7 +87,21 @@ func (v *improver) rounds() int {
 		loads += len(v.bins[i].load)
 	}
 	perRound := 1 + 4*loads/len(v.bins)
-	return int(effort * float64(min(600, 24000/perRound+60)))
+	rounds := float64(min(600, 40000/perRound+60))
+	if pods := v.pods(); pods <= 2000 {
+		rounds *= 1.5 // a small batch can afford it
+	}
+	return int(effort * min(rounds, float64(100+150*len(v.bins))))
+}
+
+func (v *improver) pods() int {
+	n := 0
+	for i := range v.bins {
+		for _, l := range v.bins[i].load {
+			n += l.n
+		}
+	}
+	return n
 }
 
 // round takes some nodes apart and packs them anew.
@@ -124,7 +138,11 @@ func (v *improver) round() {
 
 // pick chooses nodes: one that wastes much, and some others.
 func (v *improver) pick() []int {
-	n := min(len(v.bins), 2+v.random.IntN(5))
+	n := 2 + v.random.IntN(5)
+	if v.random.IntN(10) == 0 {
+		n += v.random.IntN(20) // to save one node among many
+	}
+	n = min(n, len(v.bins))
 	first := v.random.IntN(len(v.bins))
 	for range 3 {
 		if other := v.random.IntN(len(v.bins)); v.waste[other] > v.waste[first] {
@@ -136,7 +154,7 @@ func (v *improver) pick() []int {
 	if v.random.IntN(2) == 0 {
 		zone = v.zone(first) // those that are bound to zones go with their like
 	}
-	for tries := 0; len(picked) < n && tries < 30; tries++ {
+	for tries := 0; len(picked) < n && tries < 5*n+20; tries++ {
 		i := v.random.IntN(len(v.bins))
 		if zone != "" && v.zone(i) != zone {
 			continue
@@ -178,7 +196,7 @@ func (v *improver) takeApart(picked []int) []int {
 }
 
 func (v *improver) method() params {
-	pr := params{name: "local search", tries: 12, balanced: v.random.IntN(2) == 0}
+	pr := params{name: "local search", tries: 10, balanced: v.random.IntN(2) == 0 && len(v.members) <= 60}
 	if v.random.IntN(3) == 0 {
 		pr.maxCPU = int64(4000) << v.random.IntN(5)
 	}

@@ -12,6 +12,12 @@ import "math"
 // one unit of each dimension is worth. Dimensions without demand are worth
 // nothing. The optimum is +Inf where some demand cannot be met at all.
 func bound(prices []float64, room [][]float64, demand []float64) (float64, []float64) {
+	optimum, duals, _ := buy(prices, room, demand)
+	return optimum, duals
+}
+
+// buy is bound with the number that is bought of each offering.
+func buy(prices []float64, room [][]float64, demand []float64) (float64, []float64, map[int]float64) {
 	var dims []int
 	for d, n := range demand {
 		if n > 0 {
@@ -20,13 +26,19 @@ func bound(prices []float64, room [][]float64, demand []float64) (float64, []flo
 	}
 	duals := make([]float64, len(demand))
 	if len(dims) == 0 {
-		return 0, duals
+		return 0, duals, nil
 	}
 	s := newSimplex(prices, room, demand, dims)
 	s.run()
 	for i, v := range s.x {
 		if s.basis[i] >= len(prices)+len(dims) && v > 1e-9 {
-			return math.Inf(1), duals
+			return math.Inf(1), duals, nil
+		}
+	}
+	bought := map[int]float64{}
+	for i, j := range s.basis {
+		if j < s.n && s.x[i] > 1e-9 {
+			bought[j] = s.x[i]
 		}
 	}
 	optimum := 0.0
@@ -34,7 +46,7 @@ func bound(prices []float64, room [][]float64, demand []float64) (float64, []flo
 		optimum += s.y[i]
 		duals[d] = s.y[i] / demand[d]
 	}
-	return optimum, duals
+	return optimum, duals, bought
 }
 
 // simplex is the revised simplex method with few rows and many columns. Each

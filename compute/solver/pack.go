@@ -48,6 +48,14 @@ type packer struct {
 	rank   []int // candidates by price for their worth under the duals
 
 	byPrice []int // candidates by price
+
+	bought []purchase // what the linear programme buys
+}
+
+// purchase is a number of nodes, in fractions, of one candidate.
+type purchase struct {
+	cand  int
+	count float64
 }
 
 // packItem is an item in a pool. Dimensions of value are the resources, then
@@ -204,6 +212,7 @@ func (g *group) places() int {
 func (k *packer) value() {
 	var prices []float64
 	var room [][]float64
+	var column []int // the candidate of each
 	demand := slices.Clone(k.demand)
 	reserved := map[int][]float64{}
 	for c := range k.cands {
@@ -211,6 +220,7 @@ func (k *packer) value() {
 		if r < 0 {
 			prices = append(prices, k.cands[c].price)
 			room = append(room, k.cands[c].float)
+			column = append(column, c)
 			continue
 		}
 		if reserved[r] == nil {
@@ -225,7 +235,13 @@ func (k *packer) value() {
 			demand[d] -= f * float64(left)
 		}
 	}
-	k.bound, k.duals = bound(prices, room, demand)
+	var bought map[int]float64
+	k.bound, k.duals, bought = buy(prices, room, demand)
+	for j, c := range column {
+		if n := bought[j]; n > 0 {
+			k.bought = append(k.bought, purchase{c, n})
+		}
+	}
 	if math.IsInf(k.bound, 1) {
 		k.bound = 0
 	}

@@ -102,18 +102,32 @@ func (a *packing) nodes() int {
 	return n
 }
 
-// search runs the portfolio and improves on its best.
+// search runs the portfolio and improves on the best by nodes filled in turn
+// and on the best by nodes filled together: they lead to different places.
 func (k *packer) search() packing {
-	var best packing
+	var best [2]packing
+	have := [2]bool{}
 	for i, method := range k.portfolio() {
 		if i > 0 && k.p.s.Options.Stop != nil && k.p.s.Options.Stop() {
 			break
 		}
-		if got := method(); i == 0 || better(&got, &best) {
-			best = got
+		got := method()
+		family := 0
+		if got.method == "mix" {
+			family = 1
+		}
+		if !have[family] || better(&got, &best[family]) {
+			best[family], have[family] = got, true
 		}
 	}
-	return k.improve(best)
+	first := k.improve(best[0])
+	if !have[1] {
+		return first
+	}
+	if second := k.improve(best[1]); better(&second, &first) {
+		return second
+	}
+	return first
 }
 
 // portfolio lists the methods worth their time for the size of the problem.
@@ -135,6 +149,9 @@ func (k *packer) portfolio() []func() packing {
 	if k.mayGrow() {
 		for _, cpu := range []int64{0, 8000, 16000, 32000, 64000} {
 			out = append(out, func() packing { return k.grow("first fit", k.counts(), k.order(0), cpu) })
+		}
+		for _, up := range []float64{0, 0.5, 1 - 1e-9} {
+			out = append(out, func() packing { return k.mix("mix", up, true) }, func() packing { return k.mix("mix", up, false) })
 		}
 	}
 	if large {
