@@ -94,11 +94,11 @@ func (s *Scenario) Plan() (*Report, error) {
 	if err := s.Check(); err != nil {
 		return nil, err
 	}
-	snapshot, rejected, err := s.Snapshot()
+	snapshot, plan, rejected, err := s.decide()
 	if err != nil {
 		return nil, err
 	}
-	return s.report(snapshot, solver.Solve(snapshot), rejected), nil
+	return s.report(snapshot, plan, rejected), nil
 }
 
 func (s *Scenario) report(snapshot solver.Snapshot, plan solver.Plan, rejected []state.Rejected) *Report {

@@ -32,14 +32,14 @@ type Scenario struct {
 	Live []client.Object
 }
 
-// Snapshot puts the scenario into the solver's terms. Pods that cannot be thought about come back as rejected.
-func (s *Scenario) Snapshot() (solver.Snapshot, []state.Rejected, error) {
+// decide has the scenario decided. Pods that cannot be thought about come back as rejected.
+func (s *Scenario) decide() (solver.Snapshot, solver.Plan, []state.Rejected, error) {
 	labels.Register()
 	picture := state.NewPicture()
 	classes := map[string]*eksv1.NodeClass{}
 	subnets, err := s.prepare(picture, classes)
 	if err != nil {
-		return solver.Snapshot{}, nil, err
+		return solver.Snapshot{}, solver.Plan{}, nil, err
 	}
 	var pods []*corev1.Pod
 	for _, o := range s.Objects {
@@ -57,8 +57,8 @@ func (s *Scenario) Snapshot() (solver.Snapshot, []state.Rejected, error) {
 	}
 	types := s.typeLister(classes)
 	waiting := picture.Waiting(func(*corev1.Pod) bool { return true })
-	snapshot, rejected := picture.Snapshot(state.Question{Pods: slices.Concat(waiting, pods), Types: types, UnknownVolumes: s.Live == nil})
-	return snapshot, rejected, nil
+	snapshot, plan, rejected := picture.Decide(state.Question{Pods: slices.Concat(waiting, pods), Types: types, UnknownVolumes: s.Live == nil})
+	return snapshot, plan, rejected, nil
 }
 
 // prepare puts what is there before the manifests into the picture and returns the subnets of new NodeClasses.

@@ -191,13 +191,13 @@ func (c *Controller) provision(ctx context.Context) error {
 		c.tellRejected(ctx, ignored)
 		return nil
 	}
-	pools, snapshot, rejected := c.snapshot(ctx, pods, kept, leaving)
+	start := c.Clock.Now()
+	pools, question := c.question(ctx, pods, kept, leaving)
+	snapshot, plan, rejected := c.Picture.Decide(question)
 	c.tellRejected(ctx, append(ignored, rejected...))
 	if len(snapshot.Pods) == 0 {
 		return nil
 	}
-	start := c.Clock.Now()
-	plan := solver.Solve(snapshot)
 	c.tellPlan(ctx, snapshot, plan, machines, c.Clock.Since(start))
 	return c.create(ctx, pools, plan)
 }
@@ -208,8 +208,8 @@ type pool struct {
 	types  []*cloudprovider.InstanceType
 }
 
-// snapshot gathers what the solver needs and the pools it may choose from.
-func (c *Controller) snapshot(ctx context.Context, pods []*corev1.Pod, kept kept, leaving func(string) bool) (map[string]pool, solver.Snapshot, []state.Rejected) {
+// question gathers what the solver is asked; the pools that it may choose from come in with the answer.
+func (c *Controller) question(ctx context.Context, pods []*corev1.Pod, kept kept, leaving func(string) bool) (map[string]pool, state.Question) {
 	pools := map[string]pool{}
 	types := func(np *karpv1.NodePool) []*solver.InstanceType {
 		if known, ok := pools[np.Name]; ok {
@@ -227,14 +227,13 @@ func (c *Controller) snapshot(ctx context.Context, pods []*corev1.Pod, kept kept
 		return c.translated.Translate(list)
 	}
 	deadline := c.Clock.Now().Add(thinking)
-	snapshot, rejected := c.Picture.Snapshot(state.Question{
+	return pools, state.Question{
 		Pods: pods, Types: types, Leaving: leaving, Promised: kept.byMachine, InFlight: kept.inFlight,
 		Movable: func(pod *corev1.Pod) bool {
 			return podutils.IsReschedulable(pod) && podutils.IsDisruptable(pod, c.Clock, c.Recorder)
 		},
 		Options: solver.Options{MaxTypes: c.MaxTypes, Stop: func() bool { return c.Clock.Now().After(deadline) }},
-	})
-	return pools, snapshot, rejected
+	}
 }
 
 // leaving tells of nodes that disruption has decided on, by provider id.
