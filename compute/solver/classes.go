@@ -13,7 +13,8 @@ type class struct {
 	id       int
 	pods     []int // into the snapshot, in its order
 	next     int   // how many of them have found a place
-	stuck    int   // how often limits left some of them without a node
+	stuck    int   // in how many rounds limits left some of them without a node
+	stuckIn  int   // the last such round
 	rep      *Pod
 	vec      vector
 	priority int32

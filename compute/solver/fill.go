@@ -329,6 +329,21 @@ func (f *filler) bin(c int, l []load) bin {
 	return b
 }
 
+// takeTurns lets the other domains of the anchor's class go first next time, so
+// that limits do not leave one of them empty and break a spread.
+func (f *filler) takeTurns() {
+	class := f.k.items[f.order[0]].class
+	last := 0
+	for j, i := range f.order {
+		if f.k.items[i].class == class {
+			last = j
+		}
+	}
+	anchor := f.order[0]
+	copy(f.order[:last], f.order[1:last+1])
+	f.order[last] = anchor
+}
+
 // commit takes the pods of a pattern, as often as they last.
 func (f *filler) commit(c int, l []load) bin {
 	b := f.bin(c, l)
@@ -341,7 +356,10 @@ func (f *filler) commit(c int, l []load) bin {
 		b.copies = min(b.copies, f.held[o.reservation])
 		f.held[o.reservation] -= b.copies
 	}
-	b.copies = f.lim.times(o.typ, b.copies)
+	if len(f.lim.names) > 0 {
+		b.copies = 1
+		f.takeTurns()
+	}
 	f.lim.take(o.typ, b.copies)
 	for _, x := range l {
 		f.left[x.item] -= x.n * b.copies

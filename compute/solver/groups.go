@@ -88,12 +88,13 @@ type groupTable struct {
 	relevant   map[string]bool
 	namespaces map[string]map[string]string
 	ignoreSoft bool
+	apart      map[int]bool // soft groups that are rules
 	buf        []byte
 }
 
 func newGroupTable(s *Snapshot) *groupTable {
 	return &groupTable{byKey: map[string]int{}, byPair: map[[2]string][]int{}, relevant: map[string]bool{},
-		namespaces: s.Namespaces, ignoreSoft: s.Options.IgnorePreferences}
+		namespaces: s.Namespaces, ignoreSoft: s.Options.IgnorePreferences, apart: s.Options.apart}
 }
 
 // of lists the groups that a pod owns, in the order of its spec.
@@ -224,6 +225,7 @@ func (t *groupTable) add(g *group, b []byte, selector *metav1.LabelSelector) int
 	}
 	g.id = len(t.list)
 	g.hostname = g.key == corev1.LabelHostname
+	g.soft = g.soft && !t.apart[g.id]
 	t.byKey[string(b)] = g.id
 	t.list = append(t.list, g)
 	t.index(g, selector)

@@ -88,8 +88,10 @@ func (v *improver) rounds() int {
 	}
 	perRound := 1 + 4*loads/len(v.bins)
 	rounds := float64(min(600, 40000/perRound+60))
-	if pods := v.pods(); pods <= 2000 {
+	if v.pods() <= 2000 {
 		rounds *= 1.5 // a small batch can afford it
+	} else {
+		rounds /= 2
 	}
 	return int(effort * min(rounds, float64(100+150*len(v.bins))))
 }

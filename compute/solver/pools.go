@@ -199,6 +199,9 @@ func (p *problem) rule(r *placeRule, pl *pool) *poolRule {
 }
 
 func (p *problem) option(a conditions, pl *pool) (ruleOption, Reason, bool) {
+	if set, ok := a.get(corev1.LabelHostname); ok && !set.complement && !set.absent() {
+		return ruleOption{}, Reason{pl.Name, ReasonRequirements, fmt.Sprintf("asks for a node that exists: %s %s", corev1.LabelHostname, set)}, false
+	}
 	if key, ok := pl.conds.accepts(a, p.wellKnown); !ok {
 		want, _ := a.get(key)
 		mine, defined := pl.conds.get(key)
@@ -211,9 +214,6 @@ func (p *problem) option(a conditions, pl *pool) (ruleOption, Reason, bool) {
 	bits := pl.bits.clone()
 	for _, c := range a {
 		if c.key == corev1.LabelHostname {
-			if !c.set.complement && !c.set.absent() {
-				return ruleOption{}, Reason{pl.Name, ReasonRequirements, fmt.Sprintf("asks for the existing node %s", c.set)}, false
-			}
 			continue
 		}
 		if set := p.off.with(c.key, c.set); set != nil {

@@ -12,7 +12,7 @@ func (p *problem) returnLeft() bool {
 		}
 		any = true
 		c := it.class
-		c.stuck++
+		p.noteStuck(c)
 		p.record(c, it, -it.count)
 		for _, i := range it.pods[:it.count] {
 			p.giveUp(c, i)
@@ -20,6 +20,14 @@ func (p *problem) returnLeft() bool {
 		it.pods, it.count = nil, 0
 	}
 	return any
+}
+
+// noteStuck counts the rounds that left pods of a class out.
+func (p *problem) noteStuck(c *class) {
+	if c.stuckIn != p.round {
+		c.stuck++
+		c.stuckIn = p.round
+	}
 }
 
 // giveUp marks a pod as one without a place.
@@ -44,7 +52,7 @@ func (p *problem) repair() {
 				p.record(it.class, it, -1)
 				p.remove(n, i)
 				p.giveUp(it.class, i)
-				it.class.stuck++
+				p.noteStuck(it.class)
 				again = true
 			}
 		}

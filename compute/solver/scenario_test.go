@@ -83,7 +83,7 @@ func (s *scenario) snapshot() Snapshot {
 //	pods NAME COUNT [on=NODE] cpu=1 [memory=1Gi] [ns=N] [label K=V] [select K=V] [require KEY OP V] [prefer W KEY OP V]
 //	    [or] [tolerate K=V:EFFECT] [spread KEY SKEW [soft] [min=N]] [near|away KEY K=V [soft=W]] [port N] [volume ZONE] [priority N]
 //	daemon NAME cpu=0.1 …
-//	option ignore-preferences | relax-min-values
+//	option ignore-preferences | relax-min-values | compare-pools
 func (s *scenario) line(line string) error {
 	line, _, _ = strings.Cut(line, "#")
 	w := &words{list: strings.Fields(line)}
@@ -99,6 +99,7 @@ func (s *scenario) line(line string) error {
 		return s.podLine(kind, w)
 	case "option":
 		s.s.Options.IgnorePreferences = s.s.Options.IgnorePreferences || strings.Contains(line, "ignore-preferences")
+		s.s.Options.ComparePools = s.s.Options.ComparePools || strings.Contains(line, "compare-pools")
 		s.s.Options.RelaxMinValues = s.s.Options.RelaxMinValues || strings.Contains(line, "relax-min-values")
 	case "namespace":
 		if s.s.Namespaces == nil {

@@ -41,6 +41,8 @@ type Options struct {
 	// Stop, when set, is asked between attempts whether to return what there is.
 	// It makes the plan depend on when it says so.
 	Stop func() bool
+
+	apart map[int]bool // soft groups that are rules in this attempt, by id
 }
 
 // Pod is a pod to place with what its volumes ask of a node.

@@ -4,10 +4,11 @@ import (
 	"slices"
 )
 
-// Solve decides where the pods of a snapshot go.
-func Solve(s Snapshot) Plan {
-	p := compile(&s)
+// solve makes one plan, with the preferences to stay apart that the options name as rules.
+func solve(s *Snapshot) (*problem, Plan) {
+	p := compile(s)
 	for again := true; again; {
+		p.round++
 		placed := p.place()
 		p.packAll()
 		left := p.returnLeft()
@@ -16,7 +17,7 @@ func Solve(s Snapshot) Plan {
 		}
 		again = p.packFollowers() || left && placed
 	}
-	return p.plan(p.fresh)
+	return p, p.plan(p.fresh)
 }
 
 // place puts every class on existing nodes and into topology domains. Classes
@@ -53,21 +54,46 @@ const maxTries = 3
 // not allow goes to the next. Pools with a soft taint against a pod come last for it.
 func (p *problem) packAll() {
 	for _, soft := range []bool{false, true} {
-		for _, pl := range p.pools {
-			var items []*item
-			for _, it := range p.items {
-				if it.count == 0 {
-					continue
-				}
-				if f := p.feasibleIn(it, pl); f.ok() && f.soft == soft {
-					items = append(items, it)
-				}
+		if p.s.Options.ComparePools {
+			p.packPools(soft, func(it *item, pl *pool) bool { return p.cheapestPool(it, soft) == pl })
+		}
+		p.packPools(soft, func(*item, *pool) bool { return true })
+	}
+}
+
+// packPools packs what is left pool by pool, each item where it may go.
+func (p *problem) packPools(soft bool, may func(*item, *pool) bool) {
+	for _, pl := range p.pools {
+		var items []*item
+		for _, it := range p.items {
+			if it.count == 0 {
+				continue
 			}
-			if len(items) > 0 {
-				p.fresh = append(p.fresh, p.packPool(pl, items)...)
+			if f := p.feasibleIn(it, pl); f.ok() && f.soft == soft && may(it, pl) {
+				items = append(items, it)
 			}
 		}
+		if len(items) > 0 {
+			p.fresh = append(p.fresh, p.packPool(pl, items)...)
+		}
 	}
+}
+
+// cheapestPool is the pool of the heaviest weight that suits an item in which
+// its share of a node costs least.
+func (p *problem) cheapestPool(it *item, soft bool) *pool {
+	var best *pool
+	least := 0.0
+	for _, pl := range p.pools {
+		f := p.feasibleIn(it, pl)
+		if !f.ok() || f.soft != soft || best != nil && pl.Weight < best.Weight {
+			continue
+		}
+		if price := p.unitPrice(it.class, pl, f.bits); best == nil || price < least {
+			best, least = pl, price
+		}
+	}
+	return best
 }
 
 // packPool packs items of one pool by all methods and keeps the cheapest.
