@@ -31,7 +31,7 @@ type problem struct {
 	method map[string]string
 
 	itemOfPod []*item // of pods on new nodes
-	round     int // of placing and packing
+	round     int     // of placing and packing
 	fresh     []*newNode
 	typeLists map[typesKey][]string
 	items     []*item // what goes to new nodes, in the order it was decided
