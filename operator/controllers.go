@@ -10,7 +10,6 @@ import (
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
-	"sigs.k8s.io/karpenter/pkg/controllers/disruption"
 	"sigs.k8s.io/karpenter/pkg/controllers/dynamicresources/deviceallocation"
 	metricsnode "sigs.k8s.io/karpenter/pkg/controllers/metrics/node"
 	metricsnodepool "sigs.k8s.io/karpenter/pkg/controllers/metrics/nodepool"
@@ -71,16 +70,15 @@ func Controllers(ctx context.Context, p parts) ([]controller.Controller, error) 
 	virtual := virtualpods.NewVirtualPodCache(kube)
 	provisioner := provisioning.NewProvisioner(kube, p.recorder, p.provider, cluster, p.clock, devices, virtual)
 	evictions := terminator.NewQueue(kube, p.recorder)
-	disruptions := disruption.NewQueue(kube, p.recorder, cluster, p.clock, provisioner)
 	poolHealth := nodepoolhealth.NewState()
 	costs := cost.NewClusterCost(ctx, p.provider, kube)
 
-	provision, err := provisioners(ctx, p, cluster, provisioner)
+	decide, err := deciders(ctx, p, cluster, provisioner, costs)
 	if err != nil {
 		return nil, err
 	}
 
-	return append(provision, []controller.Controller{
+	return append(decide, []controller.Controller{
 		// What the cluster looks like.
 		informer.NewDaemonSetController(kube, cluster),
 		informer.NewNodeController(kube, cluster),
@@ -115,8 +113,6 @@ func Controllers(ctx context.Context, p parts) ([]controller.Controller, error) 
 
 		// Nodes go: no longer needed, drifted, expired, unhealthy, deleted.
 		claimdisruption.NewController(p.clock, kube, p.provider),
-		disruption.NewController(p.clock, kube, provisioner, p.provider, p.recorder, cluster, disruptions, costs),
-		disruptions,
 		expiration.NewController(p.clock, kube, p.provider),
 		health.NewController(kube, p.provider, p.clock, p.recorder),
 		termination.NewController(p.clock, kube, p.provider, terminator.NewTerminator(p.clock, kube, evictions, p.recorder), p.recorder),

@@ -9,25 +9,31 @@ import (
 	"github.com/awslabs/operatorpkg/controller"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/karpenter/pkg/controllers/disruption"
 	karpenter "sigs.k8s.io/karpenter/pkg/controllers/provisioning"
 	"sigs.k8s.io/karpenter/pkg/controllers/state"
+	"sigs.k8s.io/karpenter/pkg/state/cost"
 
 	"github.com/automode-dev/automode/compute/nodes"
+	"github.com/automode-dev/automode/compute/nodes/disrupting"
 	"github.com/automode-dev/automode/compute/nodes/provisioning"
 	"github.com/automode-dev/automode/compute/nodes/wakeup"
 	picture "github.com/automode-dev/automode/compute/state"
 )
 
-// provisioners are the controllers that make NodeClaims for waiting pods. Karpenter's own provisioner is used by its
-// other controllers whichever engine runs.
-func provisioners(ctx context.Context, p parts, cluster *state.Cluster, other *karpenter.Provisioner) ([]controller.Controller, error) {
+// deciders are the controllers that make NodeClaims for waiting pods, and those that remove and replace nodes. Karpenter's
+// own provisioner is used by its other controllers whichever engine runs.
+func deciders(ctx context.Context, p parts, cluster *state.Cluster, other *karpenter.Provisioner, costs *cost.ClusterCost) ([]controller.Controller, error) {
 	kube, config := p.manager.GetClient(), p.config.get()
 	if config.Engine == EngineKarpenter {
+		queue := disruption.NewQueue(kube, p.recorder, cluster, p.clock, other)
 		return []controller.Controller{
 			other,
 			karpenter.NewPodController(kube, other, cluster),
 			karpenter.NewNodeController(kube, other),
 			wakeup.NewController(other),
+			disruption.NewController(p.clock, kube, other, p.provider, p.recorder, cluster, queue, costs),
+			queue,
 		}, nil
 	}
 	nominate, err := nominatingClient(p, config.Cluster.Version)
@@ -40,10 +46,14 @@ func provisioners(ctx context.Context, p parts, cluster *state.Cluster, other *k
 		Kube: kube, Picture: objects, Synced: func() bool { return feed.Synced() }, Cluster: cluster, Types: p.provider, Validator: other,
 		Recorder: p.recorder, Clock: p.clock, Nominate: nominate, MaxTypes: nodes.MaxTypes,
 	})
-	if feed, err = picture.NewFeed(ctx, p.manager.GetCache(), objects, ours.Changed); err != nil {
+	removals := disrupting.NewController(disrupting.Parts{
+		Kube: kube, Picture: objects, Synced: func() bool { return feed.Synced() }, Cluster: cluster, Types: p.provider, Recorder: p.recorder,
+		Clock: p.clock, MaxTypes: nodes.MaxTypes,
+	})
+	if feed, err = picture.NewFeed(ctx, p.manager.GetCache(), objects, ours.Changed, removals.Changed); err != nil {
 		return nil, err
 	}
-	return []controller.Controller{ours, wakeup.NewController(ours)}, nil
+	return []controller.Controller{ours, wakeup.NewController(ours), removals}, nil
 }
 
 // nominatingClient writes nominations, thousands in a few seconds; nil where the scheduler does not keep to them.
