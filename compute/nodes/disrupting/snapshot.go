@@ -49,8 +49,10 @@ func (c *Controller) look(ctx context.Context) (*cluster, error) {
 	k := &cluster{machines: map[string]*state.Machine{}, pools: map[string]pool{}}
 	types := c.typeLister(ctx, k)
 	leaving := c.leaving()
+	// Pods that the scheduler has yet to look at need their room too: many of them were drained a moment ago.
+	waiting := append(c.Picture.Waiting(func(*corev1.Pod) bool { return true }), c.Picture.Untried(now)...)
 	base, _ := c.Picture.Snapshot(state.Question{
-		Pods: c.Picture.Waiting(func(*corev1.Pod) bool { return true }), Types: types, Leaving: leaving, UnknownVolumes: true,
+		Pods: waiting, Types: types, Leaving: leaving, UnknownVolumes: true,
 		Movable: func(pod *corev1.Pod) bool {
 			return podutils.IsReschedulable(pod) && podutils.IsDisruptable(pod, c.Clock, nil)
 		},
