@@ -6,6 +6,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -54,7 +55,7 @@ func listObjects(ctx context.Context, c client.Client) ([]client.Object, error) 
 	for _, list := range []client.ObjectList{
 		&corev1.NamespaceList{}, &corev1.NodeList{}, &corev1.PodList{}, &corev1.PersistentVolumeList{}, &corev1.PersistentVolumeClaimList{},
 		&appsv1.DaemonSetList{}, &storagev1.StorageClassList{}, &storagev1.CSINodeList{},
-		&karpv1.NodePoolList{}, &karpv1.NodeClaimList{}, &eksv1.NodeClassList{},
+		&policyv1.PodDisruptionBudgetList{}, &karpv1.NodePoolList{}, &karpv1.NodeClaimList{}, &eksv1.NodeClassList{},
 	} {
 		err := c.List(ctx, list)
 		if meta.IsNoMatchError(err) {

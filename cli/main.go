@@ -38,13 +38,15 @@ func Main(ctx context.Context, args []string, streams Streams) int {
 	root.SetIn(streams.In)
 	root.SetOut(streams.Out)
 	root.SetErr(streams.Err)
-	if _, _, err := root.Find(args[1:]); err != nil {
-		return a.report(usage(err))
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
 	}
-	if err := root.ExecuteContext(ctx); err != nil {
-		return a.report(err)
+	// Asked afterwards: help, completion and what completion scripts call are verbs only once it ran.
+	if _, _, unknown := root.Find(args[1:]); unknown != nil {
+		err = usage(unknown)
 	}
-	return 0
+	return a.report(err)
 }
 
 // root assembles the verbs.
@@ -69,7 +71,7 @@ nodes go away. It runs on one machine against its own local cloud, and on AWS.`,
 	cmd.CompletionOptions.HiddenDefaultCmd = false
 	for _, verb := range []*cobra.Command{
 		a.upCommand(), a.downCommand(), a.statusCommand(), a.envCommand(),
-		a.createCommand(), a.getCommand(), a.deleteCommand(), a.planCommand(),
+		a.createCommand(), a.getCommand(), a.deleteCommand(), a.planCommand(), a.explainCommand(),
 		a.imageCommand(), a.catalogCommand(), a.kubectlCommand(), a.versionCommand(),
 	} {
 		cmd.AddCommand(verb)
@@ -82,14 +84,25 @@ nodes go away. It runs on one machine against its own local cloud, and on AWS.`,
 	return cmd
 }
 
-// markUsage makes wrong numbers of arguments failures of usage, here and below.
+// markUsage makes wrong numbers of arguments and unknown words failures of usage, here and below.
 func markUsage(cmd *cobra.Command) {
+	if cmd.HasParent() && cmd.HasSubCommands() && !cmd.Runnable() {
+		cmd.RunE = onlySubcommands
+	}
 	if check := cmd.Args; check != nil {
 		cmd.Args = func(cmd *cobra.Command, args []string) error { return usage(check(cmd, args)) }
 	}
 	for _, sub := range cmd.Commands() {
 		markUsage(sub)
 	}
+}
+
+// onlySubcommands is what a verb does that needs another one after it: get, create.
+func onlySubcommands(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usage(fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath()))
+	}
+	return cmd.Help()
 }
 
 func (a *app) home() (home.Dir, error) { return home.Resolve(a.homeFlag) }

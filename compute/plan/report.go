@@ -94,11 +94,11 @@ func (s *Scenario) Plan() (*Report, error) {
 	if err := s.Check(); err != nil {
 		return nil, err
 	}
-	snapshot, plan, rejected, err := s.decide()
+	d, err := s.decide()
 	if err != nil {
 		return nil, err
 	}
-	return s.report(snapshot, plan, rejected), nil
+	return s.report(d.snapshot, d.plan, d.rejected), nil
 }
 
 func (s *Scenario) report(snapshot solver.Snapshot, plan solver.Plan, rejected []state.Rejected) *Report {

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -32,33 +31,56 @@ type Scenario struct {
 	Live []client.Object
 }
 
-// decide has the scenario decided. Pods that cannot be thought about come back as rejected.
-func (s *Scenario) decide() (solver.Snapshot, solver.Plan, []state.Rejected, error) {
+// decision is the solver's answer with what it was asked.
+type decision struct {
+	snapshot solver.Snapshot
+	plan     solver.Plan
+	// rejected are pods that cannot be thought about.
+	rejected []state.Rejected
+}
+
+type typeLister func(*karpv1.NodePool) []*solver.InstanceType
+
+// decide has the scenario decided.
+func (s *Scenario) decide() (decision, error) {
+	picture, types, err := s.picture()
+	if err != nil {
+		return decision{}, err
+	}
+	pods := picture.Waiting(func(*corev1.Pod) bool { return true })
+	for _, o := range s.Objects {
+		pods = append(pods, expand(o).pods...)
+	}
+	return s.ask(picture, pods, types), nil
+}
+
+func (s *Scenario) ask(picture *state.Picture, pods []*corev1.Pod, types typeLister) decision {
+	var d decision
+	d.snapshot, d.plan, d.rejected = picture.Decide(state.Question{Pods: pods, Types: types, UnknownVolumes: s.Live == nil})
+	return d
+}
+
+// picture holds the cluster and everything of the manifests but their pods.
+func (s *Scenario) picture() (*state.Picture, typeLister, error) {
 	labels.Register()
 	picture := state.NewPicture()
 	classes := map[string]*eksv1.NodeClass{}
 	subnets, err := s.prepare(picture, classes)
 	if err != nil {
-		return solver.Snapshot{}, solver.Plan{}, nil, err
+		return nil, nil, err
 	}
-	var pods []*corev1.Pod
 	for _, o := range s.Objects {
 		if class, ok := o.(*eksv1.NodeClass); ok {
 			class = class.DeepCopy()
 			class.Status.Subnets = subnets
 			classes[class.Name] = class
 		}
-		e := expand(o)
-		pods = append(pods, e.pods...)
-		for _, claim := range e.claims {
+		for _, claim := range expand(o).claims {
 			picture.Set(claim)
 		}
 		set(picture, o)
 	}
-	types := s.typeLister(classes)
-	waiting := picture.Waiting(func(*corev1.Pod) bool { return true })
-	snapshot, plan, rejected := picture.Decide(state.Question{Pods: slices.Concat(waiting, pods), Types: types, UnknownVolumes: s.Live == nil})
-	return snapshot, plan, rejected, nil
+	return picture, s.typeLister(classes), nil
 }
 
 // prepare puts what is there before the manifests into the picture and returns the subnets of new NodeClasses.
@@ -129,7 +151,7 @@ func set(picture *state.Picture, o client.Object) {
 }
 
 // typeLister lists the types of a pool from the catalogue, the way the controllers do from the cloud.
-func (s *Scenario) typeLister(classes map[string]*eksv1.NodeClass) func(*karpv1.NodePool) []*solver.InstanceType {
+func (s *Scenario) typeLister(classes map[string]*eksv1.NodeClass) typeLister {
 	facts := Facts(s.Catalog, s.Region)
 	byClass := map[string][]*solver.InstanceType{}
 	var translated state.Types
