@@ -49,7 +49,9 @@ func (c *cloud) serveStatus(w http.ResponseWriter, r *http.Request) {
 		}
 		all = append(all, condition(of, "Active", problem, time.Time{}))
 		all = append(all, c.planes.conditions(r.Context(), cluster.Plane)...)
-		all = append(all, c.control.condition(cluster.Plane))
+		if cluster.AutoMode {
+			all = append(all, c.control.condition(cluster.Plane), c.control.poolsCondition(r.Context(), cluster.Plane))
+		}
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(all) // a client that went away does not matter

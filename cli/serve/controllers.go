@@ -162,15 +162,25 @@ func (c controllers) condition(name string) Condition {
 	problem := ""
 	crashing := s.Failures > 1 && time.Since(s.Since) < steadyAfter // runs again, but for how long?
 	if s.State != supervise.Running || crashing {
-		problem = string(s.State) + ": " + s.LastError + lastLine(s.Log)
+		problem = strings.TrimSuffix(string(s.State)+": "+s.LastError, ": ") + lastWords(s.Log)
 	}
 	return condition("cluster "+name, "controllers", problem, s.Since)
 }
 
-// lastLine is the end of a log, to show beside a problem.
-func lastLine(log string) string {
-	if lines := supervise.LastLines(log, 1); len(lines) > 0 {
-		return ": " + lines[0]
+// lastWords is the end of a log, to show beside a problem: its last line, or what a program that panicked said before the
+// stack.
+func lastWords(log string) string {
+	lines := supervise.LastLines(log, 1000)
+	for i := len(lines) - 1; i >= 0; i-- {
+		if strings.HasPrefix(lines[i], "panic: ") || strings.HasPrefix(lines[i], "fatal error: ") {
+			return ": " + lines[i]
+		}
+		if strings.HasPrefix(lines[i], "{") { // a line of the program itself
+			break
+		}
+	}
+	if len(lines) > 0 {
+		return ": " + lines[len(lines)-1]
 	}
 	return ""
 }

@@ -19,6 +19,8 @@ type Progress struct {
 	// Plane is the name of the cluster's control plane.
 	Plane  string              `json:"plane"`
 	Status types.ClusterStatus `json:"status"`
+	// AutoMode says whether Auto Mode is on, or shall be.
+	AutoMode bool `json:"autoMode"`
 	// Step is what runs now, Detail what it waits for; both are empty when the
 	// last pass was complete.
 	Step   string    `json:"step,omitempty"`
@@ -86,7 +88,7 @@ func (s *Service) progress(r *record) Progress {
 		l.mu.Unlock()
 	}
 	p.Plane = r.plane(s.o.Region)
-	p.Cluster, p.Region, p.Status = r.name(), r.Region, r.Cluster.Status
+	p.Cluster, p.Region, p.Status, p.AutoMode = r.name(), r.Region, r.Cluster.Status, autoModeOn(&r.Cluster)
 	return p
 }
 
