@@ -26,6 +26,12 @@ func (a autoMode) given() bool {
 	return a.compute != nil || a.storage != nil || a.network != nil && a.network.ElasticLoadBalancing != nil
 }
 
+// whole says whether the request speaks of all three switches.
+func (a autoMode) whole() bool {
+	return a.compute != nil && a.compute.Enabled != nil &&
+		a.storage != nil && a.storage.BlockStorage != nil && a.network != nil && a.network.ElasticLoadBalancing != nil
+}
+
 // enabled returns what the three switches agree on, or the error of the
 // all-or-nothing rule. A switch that is not given counts as off.
 func (a autoMode) enabled() (bool, error) {

@@ -96,12 +96,16 @@ func planUpdate(c *types.Cluster, in *eks.UpdateClusterConfigInput) (*change, er
 }
 
 func planAutoMode(c *types.Cluster, in *eks.UpdateClusterConfigInput) (*change, error) {
-	on, err := autoMode{in.ComputeConfig, in.StorageConfig, in.KubernetesNetworkConfig}.enabled()
-	if err != nil {
-		return nil, err
-	}
+	asked := autoMode{in.ComputeConfig, in.StorageConfig, in.KubernetesNetworkConfig}
 	if n := in.KubernetesNetworkConfig; n != nil && (n.ServiceIpv4Cidr != nil || n.IpFamily != "") {
 		return nil, invalidParameter("serviceIpv4Cidr and ipFamily cannot be changed after a cluster was created")
+	}
+	if !asked.whole() { // disabling ends every node: never by leaving something out
+		return nil, invalidParameter(messageAllOrNothing)
+	}
+	on, err := asked.enabled()
+	if err != nil {
+		return nil, err
 	}
 	compute := keepPools(c, in.ComputeConfig)
 	if err := validatePools(compute); err != nil {

@@ -82,6 +82,9 @@ func TestRefusedUpdates(t *testing.T) {
 	half.StorageConfig = nil
 	half.ComputeConfig.Enabled = aws.Bool(true)
 	try("half of Auto Mode", half)
+	alone := autoModeUpdate(false, "")
+	alone.StorageConfig, alone.KubernetesNetworkConfig = nil, nil
+	try("one switch alone", alone)
 	try("the same Auto Mode", autoModeUpdate(true, testNodes, "system", "general-purpose"))
 	c.world.trusted[testNodes+"2"] = []string{"sts:AssumeRole"}
 	try("another node role", autoModeUpdate(true, testNodes+"2", "system"))
