@@ -1,6 +1,7 @@
 package ec2
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -22,8 +23,13 @@ func (s Shortage) key() string {
 }
 
 func (s Shortage) concerns(l *launch, now time.Time) bool {
-	zone := s.Zone == "" || s.Zone == *l.subnet.AvailabilityZone || s.Zone == *l.subnet.AvailabilityZoneId
-	return zone && (s.InstanceType == "" || wildcard(s.InstanceType, l.shape.Name)) &&
+	return s.concernsIn(l, now, *l.subnet.AvailabilityZone, *l.subnet.AvailabilityZoneId)
+}
+
+// concernsIn says the same of the launch as if it were in another zone.
+func (s Shortage) concernsIn(l *launch, now time.Time, zone, zoneID string) bool {
+	inZone := s.Zone == "" || s.Zone == zone || s.Zone == zoneID
+	return inZone && (s.InstanceType == "" || wildcard(s.InstanceType, l.shape.Name)) &&
 		(s.CapacityType == "" || s.CapacityType == l.market()) && (s.Until.IsZero() || s.Until.After(now))
 }
 
@@ -97,6 +103,16 @@ func (r *region) takeCapacity(tx *txn, l *launch) error {
 	return nil
 }
 
+// short says whether a zone has nothing left for a launch.
+func (r *region) short(l *launch, zone, zoneID string) bool {
+	for _, sh := range r.shortages.rows {
+		if sh.Left == 0 && sh.concernsIn(l, r.svc.now(), zone, zoneID) {
+			return true
+		}
+	}
+	return false
+}
+
 func noCapacity(r *region, l *launch, code string) error {
 	code = orText(code, "InsufficientInstanceCapacity")
 	zone := *l.subnet.AvailabilityZone
@@ -108,10 +124,13 @@ func noCapacity(r *region, l *launch, code string) error {
 	}
 	var others []string
 	for _, z := range r.svc.catalog.Zones(r.name) {
-		if z.Name != zone && r.svc.catalog.Offered(r.name, z.Name, l.shape.Name) {
+		if z.Name != zone && r.svc.catalog.Offered(r.name, z.Name, l.shape.Name) && !r.short(l, z.Name, z.ID) {
 			others = append(others, z.Name)
 		}
 	}
-	return errorf(code, "We currently do not have sufficient %s capacity in the Availability Zone you requested (%s). Our system will be working on provisioning additional capacity. You can currently get %s capacity by not specifying an Availability Zone in your request or choosing %s.",
-		l.shape.Name, zone, l.shape.Name, strings.Join(others, ", "))
+	text := fmt.Sprintf("We currently do not have sufficient %s capacity in the Availability Zone you requested (%s). Our system will be working on provisioning additional capacity.", l.shape.Name, zone)
+	if len(others) > 0 {
+		text += fmt.Sprintf(" You can currently get %s capacity by not specifying an Availability Zone in your request or choosing %s.", l.shape.Name, strings.Join(others, ", "))
+	}
+	return errorf(code, "%s", text)
 }

@@ -2,6 +2,7 @@ package ec2
 
 import (
 	"context"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
@@ -9,7 +10,7 @@ import (
 
 // DescribeFleets lists fleets as long as one of their instances is known.
 func (s *Service) DescribeFleets(ctx context.Context, in *ec2.DescribeFleetsInput) (*ec2.DescribeFleetsOutput, error) {
-	_, rows, next, err := describe(ctx, s, fleetKind, query{ids: in.FleetIds, filters: in.Filters,
+	_, rows, next, err := describe(ctx, s, fleetKind, query{ids: in.FleetIds, filters: listedFleets(in),
 		maxResults: in.MaxResults, nextToken: in.NextToken, dryRun: in.DryRun, min: 1, max: 1000})
 	if err != nil {
 		return nil, err
@@ -24,6 +25,14 @@ func (s *Service) DescribeFleets(ctx context.Context, in *ec2.DescribeFleetsInpu
 		out.Fleets = append(out.Fleets, data)
 	}
 	return out, nil
+}
+
+// listedFleets are the filters of DescribeFleets. As on AWS, instant fleets show only where their ids are given.
+func listedFleets(in *ec2.DescribeFleetsInput) []types.Filter {
+	if len(in.FleetIds) > 0 {
+		return in.Filters
+	}
+	return append(slices.Clip(in.Filters), types.Filter{Name: new("type"), Values: []string{string(types.FleetTypeRequest), string(types.FleetTypeMaintain)}})
 }
 
 // DescribeFleetInstances lists the instances of a fleet that have not ended.
