@@ -189,15 +189,19 @@ func (p *plan) info() (Info, error) {
 	if err != nil {
 		return Info{}, fmt.Errorf("reading certificate authority: %w", err)
 	}
+	// The certificate itself, not its file: client-go would watch a file for good, and complain once the cluster is gone.
+	cert, err := os.ReadFile(p.certs.admin.Cert)
+	if err != nil {
+		return Info{}, fmt.Errorf("reading administrator's certificate: %w", err)
+	}
+	key, err := os.ReadFile(p.certs.admin.Key)
+	if err != nil {
+		return Info{}, fmt.Errorf("reading administrator's key: %w", err)
+	}
 	return Info{
 		Endpoint:             p.spec.endpoint(),
 		CertificateAuthority: bundle,
-		Admin: &rest.Config{
-			Host: p.spec.endpoint(),
-			TLSClientConfig: rest.TLSClientConfig{
-				CAData: bundle, CertFile: p.certs.admin.Cert, KeyFile: p.certs.admin.Key,
-			},
-		},
+		Admin:                &rest.Config{Host: p.spec.endpoint(), TLSClientConfig: rest.TLSClientConfig{CAData: bundle, CertData: cert, KeyData: key}},
 	}, nil
 }
 

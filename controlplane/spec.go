@@ -54,8 +54,8 @@ type Info struct {
 	Endpoint string
 	// CertificateAuthority is the PEM bundle to verify the API server with.
 	CertificateAuthority []byte
-	// Admin is a client configuration with full rights. Its certificate is read
-	// from files that Ensure renews.
+	// Admin is a client configuration with full rights. Its certificate is the
+	// one of the Ensure that returned it, which renews it in time.
 	Admin *rest.Config
 }
 
