@@ -32,7 +32,7 @@ func (a *app) catalogTypesCommand() *cobra.Command {
 	var out format
 	region := defaultConfig().Region
 	cmd := &cobra.Command{
-		Use:     "types [FAMILY]",
+		Use:     "types [FAMILY|TYPE]",
 		Short:   "List instance types of a region with prices and the Auto Mode fee",
 		Example: "  automode catalog types c6a\n  automode catalog types --region ap-northeast-1 -o json",
 		Args:    cobra.MaximumNArgs(1),
@@ -40,11 +40,15 @@ func (a *app) catalogTypesCommand() *cobra.Command {
 			if err := checkRegion(region); err != nil {
 				return err
 			}
-			family := ""
+			wanted := ""
 			if len(args) == 1 {
-				family = args[0]
+				wanted = args[0]
 			}
-			return out.print(a.Out, offerTable(catalog.Default(), region, family))
+			t := offerTable(catalog.Default(), region, wanted)
+			if wanted != "" && len(t.rows) == 0 {
+				return &Failure{ID: NotFound, Advice: "`automode catalog types` lists what is offered there", Err: fmt.Errorf("no instance type or family %q in %s", wanted, region)}
+			}
+			return out.print(a.Out, t)
 		},
 	}
 	cmd.Flags().StringVar(&region, "region", region, "AWS region")
@@ -52,12 +56,13 @@ func (a *app) catalogTypesCommand() *cobra.Command {
 	return cmd
 }
 
-func offerTable(c *catalog.Catalog, region, family string) table {
+// offerTable lists the types of a family, the one type of that name, or all.
+func offerTable(c *catalog.Catalog, region, wanted string) table {
 	offers := []offer{}
 	t := table{columns: []column{{name: "TYPE"}, {name: "ARCH"}, {name: "VCPU"}, {name: "MEMORY MIB"}, {name: "ON-DEMAND $/H"}, {name: "AUTO MODE FEE $/H"}}}
 	for _, it := range c.Types() {
 		price, known := c.OnDemand(region, it.Name)
-		if !known || family != "" && it.Family() != family {
+		if !known || wanted != "" && it.Family() != wanted && it.Name != wanted {
 			continue
 		}
 		o := offer{Type: it.Name, Arch: it.Arch(), VCPUs: it.VCPUs, MemoryMiB: it.MemoryMiB, OnDemand: price, Fee: catalog.Fee(it.Name, price)}

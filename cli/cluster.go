@@ -126,13 +126,21 @@ func (a *app) deleteCommand() *cobra.Command {
 }
 
 func (a *app) deleteCluster(ctx context.Context, name string) error {
-	_, client, err := a.localCloud(ctx)
+	dir, client, err := a.localCloud(ctx)
+	if err != nil {
+		return err
+	}
+	s, err := readSettings(dir)
 	if err != nil {
 		return err
 	}
 	p := a.progress()
 	err = p.step("Deleting the cluster", func(waiting func(string)) (string, error) {
-		return fmt.Sprintf("Cluster %s and its nodes are gone", name), cloudFailure(client.Delete(ctx, name, waiting))
+		err := client.Delete(ctx, name, waiting)
+		if clusters.IsNotFound(err) {
+			return "", fail(NotFound, "there is no cluster %q", name)
+		}
+		return fmt.Sprintf("Cluster %s and its nodes are gone", name), cloudFailure(err)
 	})
 	if err != nil {
 		return err
@@ -144,7 +152,7 @@ func (a *app) deleteCluster(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	_, err = forgetKubeconfig(name)
+	_, err = forgetKubeconfig(name, s.Cluster)
 	return err
 }
 

@@ -57,7 +57,7 @@ func (a *app) down(ctx context.Context) error {
 		return &Failure{ID: LeftBehind, Err: err}
 	}
 	for _, name := range names {
-		if found, err := forgetKubeconfig(name); err != nil {
+		if found, err := forgetKubeconfig(name, ""); err != nil {
 			p.say("note: %v\n", err)
 		} else if found {
 			p.say("ok      kubectl context %q removed\n", name)

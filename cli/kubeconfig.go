@@ -53,8 +53,9 @@ func writeKubeconfig(ctx context.Context, dir home.Dir, cluster string) (string,
 }
 
 // forgetKubeconfig removes the cluster's entries from the user's kubeconfig and says whether there were any. Entries of
-// that name which lead elsewhere than to this machine stay.
-func forgetKubeconfig(cluster string) (bool, error) {
+// that name which lead elsewhere than to this machine stay. Where its context was the current one, the next one is, if there
+// is such a context.
+func forgetKubeconfig(cluster, next string) (bool, error) {
 	access := clientcmd.NewDefaultPathOptions()
 	config, err := access.GetStartingConfig()
 	if err != nil {
@@ -69,6 +70,9 @@ func forgetKubeconfig(cluster string) (bool, error) {
 	delete(config.Contexts, cluster)
 	if config.CurrentContext == cluster {
 		config.CurrentContext = ""
+		if config.Contexts[next] != nil {
+			config.CurrentContext = next
+		}
 	}
 	return true, clientcmd.ModifyConfig(access, *config, true)
 }

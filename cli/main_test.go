@@ -25,6 +25,7 @@ func TestFailures(t *testing.T) {
 		want []string
 	}{
 		{[]string{"upp"}, 2, []string{`unknown command "upp"`, "Did you mean this", "error USAGE"}},
+		{[]string{"get", "pods"}, 2, []string{`unknown command "pods" for "automode get"`, "error USAGE"}},
 		{[]string{"up", "--prot", "1"}, 2, []string{"unknown flag: --prot", "error USAGE"}},
 		{[]string{"delete", "cluster"}, 2, []string{"accepts 1 arg(s), received 0", "error USAGE"}},
 		{[]string{"up", "--port", "80"}, 3, []string{`port is "80"`, "1024 to 65535", "error BAD-CONFIG"}},
@@ -62,6 +63,17 @@ func TestHelpLeadsWithExamples(t *testing.T) {
 	out, _, code := run(t, "", "up", "--help")
 	if code != 0 || strings.Index(out, "Examples:") > strings.Index(out, "Flags:") {
 		t.Errorf("exit code %d, help:\n%s", code, out)
+	}
+}
+
+func TestHelpAndCompletion(t *testing.T) {
+	for _, args := range [][]string{
+		{"help", "env"}, {"get"}, {"completion", "bash"}, {"completion", "zsh"}, {"completion", "fish"}, {"__complete", "get", ""},
+	} {
+		out, errs, code := run(t, "", args...)
+		if code != 0 || !strings.Contains(out, "automode") && !strings.Contains(out, "clusters") {
+			t.Errorf("%v: exit code %d, %s%.200s", args, code, errs, out)
+		}
 	}
 }
 

@@ -30,7 +30,7 @@ func preflight(ctx context.Context, dir home.Dir, config Config) (settings, erro
 	if err != nil {
 		return settings{}, err
 	}
-	wanted := settings{Region: config.Region, Port: config.Port, Machines: kind, MachinesReason: reason, BootDelay: config.BootDelay}
+	wanted := settings{Region: config.Region, Port: config.Port, Machines: kind, MachinesReason: reason, BootDelay: config.BootDelay, Cluster: config.Name}
 	if existing, err := readSettings(dir); err == nil {
 		return wanted.reconcile(existing, config)
 	}

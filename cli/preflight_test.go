@@ -8,6 +8,21 @@ import (
 	"github.com/automode-dev/automode/internal/home"
 )
 
+func TestResumeKeepsWhatTheCloudWasStartedWith(t *testing.T) {
+	dir := home.Dir(t.TempDir())
+	started := settings{Region: "eu-west-1", Port: 4600, Machines: machinesSimulated, BootDelay: "3s", Cluster: "mine"}
+	if err := writeJSON(dir.Settings(), started); err != nil {
+		t.Fatal(err)
+	}
+	config := (&app{homeFlag: string(dir)}).defaultsHere()
+	if config.Region != "eu-west-1" || config.Port != 4600 || config.BootDelay != "3s" || config.Name != "mine" {
+		t.Errorf("%+v", config)
+	}
+	if _, err := (settings{Region: config.Region, Port: config.Port, Machines: machinesReal}).reconcile(started, config); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestRealMachinesProblem(t *testing.T) {
 	all := func(string) bool { return true }
 	for _, c := range []struct {

@@ -21,6 +21,16 @@ type settings struct {
 	Machines       string `json:"machines"`                 // real or simulated
 	MachinesReason string `json:"machinesReason,omitempty"` // why not real
 	BootDelay      string `json:"bootDelay"`
+	Cluster        string `json:"cluster,omitempty"` // name of the first cluster
+}
+
+// over is the configuration with what the local cloud was started with for its defaults.
+func (s settings) over(config Config) Config {
+	config.Region, config.Port, config.BootDelay = s.Region, s.Port, s.BootDelay
+	if s.Cluster != "" {
+		config.Name = s.Cluster
+	}
+	return config
 }
 
 func (s settings) endpoint() string { return fmt.Sprintf("http://127.0.0.1:%d", s.Port) }

@@ -14,7 +14,7 @@ import (
 )
 
 func (a *app) upCommand() *cobra.Command {
-	config := defaultConfig()
+	flagged := defaultConfig()
 	var file string
 	timeout := 5 * time.Minute
 	cmd := &cobra.Command{
@@ -28,14 +28,13 @@ ready; it goes on running in the background. Running it again resumes whatever i
   automode up --config cluster.yaml         # everything from a file; - reads standard input`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			config := a.defaultsHere()
 			if file != "" {
-				flags := config
-				config = defaultConfig()
 				if err := readConfig(file, a.In, &config); err != nil {
 					return err
 				}
-				overrideByFlags(cmd, &config, flags)
 			}
+			overrideByFlags(cmd, &config, flagged)
 			if err := config.validate(); err != nil {
 				return err
 			}
@@ -46,16 +45,29 @@ ready; it goes on running in the background. Running it again resumes whatever i
 	}
 	flags := cmd.Flags()
 	flags.StringVarP(&file, "config", "f", "", "configuration file ("+configVersion+" "+configKind+"); flags win over it")
-	flags.StringVar(&config.Name, "name", config.Name, "name of the cluster and of its kubectl context")
-	flags.StringVar(&config.Region, "region", config.Region, "AWS region that the local cloud plays")
-	flags.IntVar(&config.Port, "port", config.Port, "port of the local cloud on 127.0.0.1")
-	flags.StringVar(&config.KubernetesVersion, "kubernetes-version", config.KubernetesVersion, "minor version of Kubernetes")
-	flags.StringVar(&config.Machines, "machines", config.Machines, "real, simulated, or auto: real where the host allows it")
-	flags.StringVar(&config.Network, "network", config.Network, "CIDR of the cluster's VPC")
-	flags.StringSliceVar(&config.NodePools, "node-pools", config.NodePools, "built-in node pools to enable")
-	flags.StringVar(&config.BootDelay, "boot-delay", config.BootDelay, "time an instance takes to boot, beyond what it really takes")
+	flags.StringVar(&flagged.Name, "name", flagged.Name, "name of the cluster and of its kubectl context")
+	flags.StringVar(&flagged.Region, "region", flagged.Region, "AWS region that the local cloud plays")
+	flags.IntVar(&flagged.Port, "port", flagged.Port, "port of the local cloud on 127.0.0.1")
+	flags.StringVar(&flagged.KubernetesVersion, "kubernetes-version", flagged.KubernetesVersion, "minor version of Kubernetes")
+	flags.StringVar(&flagged.Machines, "machines", flagged.Machines, "real, simulated, or auto: real where the host allows it")
+	flags.StringVar(&flagged.Network, "network", flagged.Network, "CIDR of the cluster's VPC")
+	flags.StringSliceVar(&flagged.NodePools, "node-pools", flagged.NodePools, "built-in node pools to enable")
+	flags.StringVar(&flagged.BootDelay, "boot-delay", flagged.BootDelay, "time an instance takes to boot, beyond what it really takes")
 	flags.DurationVar(&timeout, "timeout", timeout, "how long to wait for the cluster to be ready")
 	return cmd
+}
+
+// defaultsHere is what holds where neither file nor flags say anything: what an existing local cloud was started with.
+func (a *app) defaultsHere() Config {
+	config := defaultConfig()
+	dir, err := a.home()
+	if err != nil {
+		return config // said where the home is needed
+	}
+	if existing, err := readSettings(dir); err == nil {
+		config = existing.over(config)
+	}
+	return config
 }
 
 // overrideByFlags lets the flags that were given win over the file.
@@ -164,7 +176,7 @@ func (a *app) createCluster(ctx context.Context, p *progress, client *clusters.C
 	var roles clusters.Roles
 	err = p.step("Making the network", func(func(string)) (_ string, err error) {
 		network, err = client.EnsureNetwork(ctx, config.Name, netip.MustParsePrefix(config.Network))
-		return fmt.Sprintf("Network %s, %d public and %d private subnets", config.Network, len(network.Public), len(network.Private)), cloudFailure(err)
+		return fmt.Sprintf("Network %s, %d public and %d private subnets", network.CIDR, len(network.Public), len(network.Private)), cloudFailure(err)
 	})
 	if err != nil {
 		return false, err

@@ -14,7 +14,8 @@ import (
 // Network is the network of a cluster: one public and one private subnet in each of up to three zones.
 type Network struct {
 	VPC     string
-	Public  []string // subnet ids, by zone
+	CIDR    netip.Prefix // of the VPC: one made earlier keeps its own
+	Public  []string     // subnet ids, by zone
 	Private []string
 }
 
@@ -25,7 +26,7 @@ const zonesPerCluster = 3
 // it for each of three public subnets and three private ones, an internet gateway and one NAT gateway.
 func (c *Client) EnsureNetwork(ctx context.Context, cluster string, cidr netip.Prefix) (Network, error) {
 	n := networkBuilder{ec2: c.ec2, cluster: cluster}
-	vpc, err := n.vpc(ctx, cidr)
+	vpc, cidr, err := n.vpc(ctx, cidr)
 	if err != nil {
 		return Network{}, err
 	}
@@ -33,7 +34,7 @@ func (c *Client) EnsureNetwork(ctx context.Context, cluster string, cidr netip.P
 	if err != nil {
 		return Network{}, err
 	}
-	net := Network{VPC: vpc}
+	net := Network{VPC: vpc, CIDR: cidr}
 	blocks, err := eighths(cidr)
 	if err != nil {
 		return Network{}, err
@@ -93,18 +94,21 @@ func (n networkBuilder) filter(part string) []types.Filter {
 	}
 }
 
-func (n networkBuilder) vpc(ctx context.Context, cidr netip.Prefix) (string, error) {
+func (n networkBuilder) vpc(ctx context.Context, cidr netip.Prefix) (string, netip.Prefix, error) {
 	found, err := n.ec2.DescribeVpcs(ctx, &ec2.DescribeVpcsInput{Filters: n.filter("vpc")})
 	if err != nil {
-		return "", fmt.Errorf("looking for the VPC: %w", err)
+		return "", cidr, fmt.Errorf("looking for the VPC: %w", err)
 	}
 	var id string
 	if len(found.Vpcs) > 0 {
 		id = *found.Vpcs[0].VpcId
+		if cidr, err = netip.ParsePrefix(*found.Vpcs[0].CidrBlock); err != nil {
+			return "", cidr, fmt.Errorf("reading the CIDR of VPC %s: %w", id, err)
+		}
 	} else {
 		made, err := n.ec2.CreateVpc(ctx, &ec2.CreateVpcInput{CidrBlock: str(cidr.String()), TagSpecifications: n.tags(types.ResourceTypeVpc, "vpc")})
 		if err != nil {
-			return "", fmt.Errorf("creating VPC %s: %w", cidr, err)
+			return "", cidr, fmt.Errorf("creating VPC %s: %w", cidr, err)
 		}
 		id = *made.Vpc.VpcId
 	}
@@ -113,10 +117,10 @@ func (n networkBuilder) vpc(ctx context.Context, cidr netip.Prefix) (string, err
 		{VpcId: &id, EnableDnsHostnames: &types.AttributeBooleanValue{Value: aws.Bool(true)}},
 	} {
 		if _, err := n.ec2.ModifyVpcAttribute(ctx, in); err != nil {
-			return "", fmt.Errorf("switching on DNS in VPC %s: %w", id, err)
+			return "", cidr, fmt.Errorf("switching on DNS in VPC %s: %w", id, err)
 		}
 	}
-	return id, nil
+	return id, cidr, nil
 }
 
 // zones returns the names of the region's first available zones.
