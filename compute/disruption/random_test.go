@@ -16,9 +16,9 @@ import (
 // TestRandom holds plans for random clusters against the rules that no plan may
 // break, and against themselves.
 func TestRandom(t *testing.T) {
-	cases := 150
+	cases := 60
 	if testing.Short() {
-		cases = 30
+		cases = 15
 	}
 	for seed := range cases {
 		s := random(rand.New(rand.NewSource(int64(seed))))
