@@ -7,7 +7,7 @@ MINOR   ?= 1.35
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 GOBUILD  = go build -trimpath -ldflags "-s -w -X github.com/automode-dev/automode/cli.version=$(VERSION)"
 
-.PHONY: help setup build up down test unit e2e verify generate bench bench-engine clean
+.PHONY: help setup build up down test unit e2e verify generate bench bench-engine oracle clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -45,8 +45,11 @@ verify: generate ## regenerate, and fail if that changes a file; vet and format
 bench: build ## measure and compare; figures go to docs/reference/benchmarks.md by hand
 	hack/bench.sh
 
-bench-engine: ## the engine beside Karpenter's, in a module of its own
-	cd test/engine && go test -run '^$$' -bench . -benchtime 1x -timeout 60m
+bench-engine: ## the engine beside Karpenter's, in one run: speed, preferences, prices
+	cd test/engine && for table in speed preferences price; do go test . -v -run TestTable -table $$table -timeout 60m; done
+
+oracle: ## 10,000 generated cases against Karpenter's scheduler (CASES=, SEED=)
+	cd test/engine && go test . -v -run TestOracle -timeout 6h -cases $(or $(CASES),10000) -seed $(or $(SEED),1)
 
 clean: ## remove what was built
 	rm -rf bin
