@@ -314,14 +314,14 @@ func (s *Scenario) ExplainPool(name string) (*Explanation, error) {
 	return e, nil
 }
 
-// Tell adds what the controllers said about the object, newest first.
+// Tell adds what was last said about the object, for each reason and each who said it. The events are newest first.
 func (e *Explanation) Tell(events []corev1.Event) {
 	said := map[string]bool{}
 	for i := range events {
-		text := fmt.Sprintf("%s: %s", events[i].Reason, events[i].Message)
-		if !said[text] && slices.Contains(telling, events[i].Reason) {
-			said[text] = true
-			e.Reasons = append(e.Reasons, text)
+		who := events[i].Reason + events[i].Source.Component + events[i].ReportingController
+		if !said[who] && slices.Contains(telling, events[i].Reason) {
+			said[who] = true
+			e.Reasons = append(e.Reasons, fmt.Sprintf("%s: %s", events[i].Reason, events[i].Message))
 		}
 	}
 }

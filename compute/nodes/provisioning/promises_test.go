@@ -1,0 +1,114 @@
+package provisioning
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
+
+	"github.com/automode-dev/automode/compute/state"
+)
+
+var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func pod(name, nominated string) *corev1.Pod {
+	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "default", UID: types.UID(name)}, Status: corev1.PodStatus{NominatedNodeName: nominated}}
+}
+
+func claim(name, instance string) *karpv1.NodeClaim {
+	c := &karpv1.NodeClaim{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	if instance != "" {
+		c.Status.ProviderID = "aws:///us-east-1a/" + instance
+	}
+	return c
+}
+
+func node(name string, initialized bool) *corev1.Node {
+	n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{karpv1.NodeRegisteredLabelKey: "true"}}}
+	n.Spec.ProviderID = "aws:///us-east-1a/" + name
+	if initialized {
+		n.Labels[karpv1.NodeInitializedLabelKey] = "true"
+	}
+	return n
+}
+
+func names(pods []*corev1.Pod) []string {
+	var list []string
+	for _, p := range pods {
+		list = append(list, p.Name)
+	}
+	return list
+}
+
+func nobody(string) bool { return false }
+
+func TestPromisesFollowAClaimToItsNode(t *testing.T) {
+	p := newPromises()
+	a, b := pod("a", ""), pod("b", "")
+	p.add(claim("c", ""), []*corev1.Pod{a, b}, start)
+
+	// The watch has not seen the claim yet.
+	k := p.review(nil, []*corev1.Pod{a, b}, nobody, start.Add(time.Second))
+	if len(k.inFlight) != 1 || !k.pods["a"] || !k.pods["b"] {
+		t.Fatalf("a claim made a moment ago is forgotten: %+v", k)
+	}
+	// Launched: the node's name is known.
+	k = p.review([]*state.Machine{{Claim: claim("c", "i-1")}}, []*corev1.Pod{a, b}, nobody, start.Add(2*time.Second))
+	if diff := cmp.Diff([]string{"a", "b"}, names(k.byMachine["c"])); diff != "" || k.nodes[a] != "i-1" {
+		t.Fatalf("pods of a launched claim (-want +got):\n%s\nnode %q", diff, k.nodes[a])
+	}
+	// One pod is bound, the node is ready: the other keeps its place for a while, then it is looked at again.
+	machines := []*state.Machine{{Claim: claim("c", "i-1"), Node: node("i-1", true)}}
+	k = p.review(machines, []*corev1.Pod{b}, nobody, start.Add(10*time.Second))
+	if diff := cmp.Diff([]string{"b"}, names(k.byMachine["i-1"])); diff != "" {
+		t.Fatalf("pods of a ready node (-want +got):\n%s", diff)
+	}
+	k = p.review(machines, []*corev1.Pod{b}, nobody, start.Add(10*time.Second+overdue+time.Second))
+	if k.pods["b"] || len(k.broken) != 1 {
+		t.Errorf("an overdue pod is still promised: %+v", k)
+	}
+}
+
+func TestPromisesEndWithTheirClaim(t *testing.T) {
+	for name, machines := range map[string][]*state.Machine{
+		"gone": nil,
+		"deleted": {{Claim: func() *karpv1.NodeClaim {
+			c := claim("c", "i-1")
+			c.DeletionTimestamp = &metav1.Time{Time: start}
+			return c
+		}()}},
+	} {
+		p := newPromises()
+		a := pod("a", "")
+		p.add(claim("c", ""), []*corev1.Pod{a}, start)
+		if k := p.review(machines, []*corev1.Pod{a}, nobody, start.Add(unseen+time.Second)); k.pods["a"] {
+			t.Errorf("claim %s: its pod is still promised", name)
+		}
+	}
+	p := newPromises()
+	a := pod("a", "")
+	p.add(claim("c", "i-1"), []*corev1.Pod{a}, start)
+	k := p.review([]*state.Machine{{Claim: claim("c", "i-1")}}, []*corev1.Pod{a}, func(id string) bool { return id == "aws:///us-east-1a/i-1" }, start)
+	if k.pods["a"] {
+		t.Error("a node that disruption has decided on still holds its promise")
+	}
+}
+
+func TestNominationsOfAnEarlierLifeAreTakenOver(t *testing.T) {
+	p := newPromises()
+	a, lost := pod("a", "i-1"), pod("lost", "i-9")
+	starting := []*state.Machine{{Claim: claim("c", "i-1"), Node: node("i-1", false)}}
+	k := p.review(starting, []*corev1.Pod{a, lost}, nobody, start)
+	if !k.pods["a"] || k.pods["lost"] {
+		t.Fatalf("promised %v, want only the pod whose node is on its way", k.pods)
+	}
+	ready := []*state.Machine{{Claim: claim("c", "i-1"), Node: node("i-1", true)}}
+	p.review(ready, []*corev1.Pod{a}, nobody, start.Add(time.Second))
+	if k := p.review(ready, []*corev1.Pod{a}, nobody, start.Add(3*overdue)); k.pods["a"] {
+		t.Error("a nomination that leads nowhere is believed for ever")
+	}
+}

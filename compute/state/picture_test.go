@@ -1,0 +1,102 @@
+package state
+
+import (
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
+
+	"github.com/automode-dev/automode/compute/solver"
+)
+
+func noTypes(*karpv1.NodePool) []*solver.InstanceType { return nil }
+
+func TestAClaimAndItsNodeAreOneMachine(t *testing.T) {
+	p := NewPicture()
+	claim := &karpv1.NodeClaim{ObjectMeta: metav1.ObjectMeta{Name: "c", Labels: map[string]string{karpv1.NodePoolLabelKey: "pool"}}}
+	claim.Status.ProviderID = "aws:///a/i-1"
+	claim.Spec.StartupTaints = []corev1.Taint{{Key: "starting", Effect: corev1.TaintEffectNoSchedule}}
+	p.Set(claim)
+	if m := p.Machines(); len(m) != 1 || m[0].Name() != "c" || m[0].Registered() {
+		t.Fatalf("machines = %+v, want the claim in flight", m)
+	}
+	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "i-1", Labels: map[string]string{karpv1.NodeRegisteredLabelKey: "true"}}}
+	node.Spec.ProviderID = "aws:///a/i-1"
+	node.Spec.Taints = []corev1.Taint{{Key: "starting", Effect: corev1.TaintEffectNoSchedule}, {Key: "team", Effect: corev1.TaintEffectNoSchedule}}
+	p.Set(node)
+	m := p.Machines()
+	if len(m) != 1 || m[0].Name() != "i-1" || m[0].Pool() != "pool" || len(m[0].Taints()) != 1 {
+		t.Fatalf("machines = %+v, want one with the lasting taint", m)
+	}
+	p.Delete(node)
+	p.Delete(claim)
+	if m := p.Machines(); len(m) != 0 {
+		t.Errorf("machines = %+v, want none", m)
+	}
+}
+
+func TestPodsMoveWithTheirState(t *testing.T) {
+	p := NewPicture()
+	p.Set(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n"}})
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "a", Namespace: "default", CreationTimestamp: metav1.Time{Time: time.Unix(100, 0)}}}
+	p.Set(pod)
+	if len(p.Untried(time.Unix(100, 0))) != 1 || len(p.Untried(time.Unix(99, 0))) != 0 {
+		t.Error("a pod without a condition is untried once it is old enough")
+	}
+	refused := pod.DeepCopy()
+	refused.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Reason: corev1.PodReasonUnschedulable}}
+	p.Set(refused)
+	never := func(*corev1.Pod) bool { return false }
+	if len(p.Waiting(never)) != 1 || len(p.Untried(time.Unix(200, 0))) != 0 {
+		t.Error("a pod that the scheduler refused waits")
+	}
+	bound := refused.DeepCopy()
+	bound.Spec.NodeName = "n"
+	p.Set(bound)
+	if len(p.Unbound()) != 0 || len(p.Machines()[0].Pods) != 1 {
+		t.Error("a bound pod is on its node")
+	}
+	clone := p.Clone()
+	done := bound.DeepCopy()
+	done.Status.Phase = corev1.PodSucceeded
+	p.Set(done)
+	if len(p.Machines()[0].Pods) != 0 || len(clone.Machines()[0].Pods) != 1 {
+		t.Error("a finished pod leaves its node, and no copy of the picture")
+	}
+}
+
+func TestPodsOfLeavingNodesNeedPlaces(t *testing.T) {
+	p := NewPicture()
+	p.Set(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n"}, Spec: corev1.NodeSpec{ProviderID: "aws:///a/i-1"}})
+	p.Set(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "a", Namespace: "default"}, Spec: corev1.PodSpec{NodeName: "n"}})
+	leaving := func(id string) bool { return id == "aws:///a/i-1" }
+	s, _ := p.Snapshot(Question{Types: noTypes, Leaving: leaving})
+	if len(s.Nodes) != 0 || len(s.Pods) != 1 {
+		t.Errorf("snapshot has %d nodes and %d pods to place, want 0 and 1", len(s.Nodes), len(s.Pods))
+	}
+	s, _ = p.Snapshot(Question{Types: noTypes})
+	if len(s.Nodes) != 1 || len(s.Pods) != 0 {
+		t.Errorf("snapshot has %d nodes and %d pods to place, want 1 and 0", len(s.Nodes), len(s.Pods))
+	}
+}
+
+func TestVolumesLimitZones(t *testing.T) {
+	p := NewPicture()
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "a", Namespace: "default"}}
+	pod.Spec.Volumes = []corev1.Volume{{Name: "v", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "data"}}}}
+	ask := Question{Pods: []*corev1.Pod{pod}, Types: noTypes}
+	if _, rejected := p.Snapshot(ask); len(rejected) != 1 {
+		t.Fatal("a pod with an unknown claim has to wait")
+	}
+	p.Set(&corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: "data", Namespace: "default"}, Spec: corev1.PersistentVolumeClaimSpec{VolumeName: "pv"}})
+	pv := &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "pv"}}
+	pv.Spec.NodeAffinity = &corev1.VolumeNodeAffinity{Required: &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{
+		{MatchExpressions: []corev1.NodeSelectorRequirement{{Key: corev1.LabelTopologyZone, Operator: corev1.NodeSelectorOpIn, Values: []string{"us-east-1a"}}}}}}}
+	p.Set(pv)
+	s, rejected := p.Snapshot(ask)
+	if len(rejected) != 0 || len(s.Pods) != 1 || len(s.Pods[0].VolumeTopology) != 1 || s.Pods[0].VolumeTopology[0][0].Values[0] != "us-east-1a" {
+		t.Errorf("snapshot = %+v, rejected = %v, want the zone of the volume", s.Pods, rejected)
+	}
+}
