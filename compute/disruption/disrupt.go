@@ -67,12 +67,18 @@ func (p *planner) noteVolumes(pod *solver.Pod) {
 	}
 }
 
+// whatIfEffort is how hard the solver tries per what-if: there are many of them.
+const whatIfEffort = 0.1
+
 // solve asks the solver, and counts.
 func (p *planner) solve(pods []solver.Pod, nodes []solver.Node, pools []solver.Pool) solver.Plan {
 	p.solves++
 	p.work -= workPerSolve + len(nodes) + workPerPod*len(pods)
 	options := p.s.Solver
 	options.Stop = p.s.Options.Stop
+	if options.Effort == 0 {
+		options.Effort = whatIfEffort
+	}
 	return solver.Solve(solver.Snapshot{Pods: pods, Nodes: nodes, Pools: pools, DaemonSets: p.s.DaemonSets,
 		Namespaces: p.s.Namespaces, WellKnown: p.s.WellKnown, Options: options})
 }

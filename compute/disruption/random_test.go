@@ -16,9 +16,9 @@ import (
 // TestRandom holds plans for random clusters against the rules that no plan may
 // break, and against themselves.
 func TestRandom(t *testing.T) {
-	cases := 60
+	cases := 200
 	if testing.Short() {
-		cases = 15
+		cases = 40
 	}
 	for seed := range cases {
 		s := random(rand.New(rand.NewSource(int64(seed))))
