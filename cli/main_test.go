@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -74,6 +75,23 @@ func TestHelpAndCompletion(t *testing.T) {
 		if code != 0 || !strings.Contains(out, "automode") && !strings.Contains(out, "clusters") {
 			t.Errorf("%v: exit code %d, %s%.200s", args, code, errs, out)
 		}
+	}
+}
+
+// TestNodeIsAVerbOfItsOwn: the node's init has a verb below it, and runs all the same.
+func TestNodeIsAVerbOfItsOwn(t *testing.T) {
+	out, errs, code := run(t, "", "node", "--no-such-flag")
+	if code != 2 || strings.Contains(out, "Available Commands") {
+		t.Errorf("exit code %d, %s%s", code, out, errs)
+	}
+	root := (&app{}).root()
+	markUsage(root)
+	node, _, err := root.Find([]string{"node"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if reflect.ValueOf(node.RunE).Pointer() == reflect.ValueOf(onlySubcommands).Pointer() {
+		t.Error("node only prints its help")
 	}
 }
 
