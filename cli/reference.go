@@ -49,7 +49,7 @@ func writeVerb(b *bytes.Buffer, cmd *cobra.Command) {
 	if cmd.Hidden || cmd.Name() == "help" || cmd.Name() == "completion" {
 		return
 	}
-	if cmd.Runnable() {
+	if cmd.Runnable() && !cmd.HasAvailableSubCommands() {
 		fmt.Fprintf(b, "\n## %s\n\n%s\n", cmd.CommandPath(), orElse(cmd.Long, cmd.Short+"."))
 		if cmd.Example != "" {
 			fmt.Fprintf(b, "\n```sh\n%s\n```\n", strings.ReplaceAll(strings.TrimPrefix(cmd.Example, "  "), "\n  ", "\n"))
