@@ -5,7 +5,7 @@
 SHELL   := /bin/bash
 MINOR   ?= 1.35
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-GOBUILD  = go build -trimpath -ldflags "-s -w -X github.com/automode-dev/automode/cli.version=$(VERSION)"
+GOBUILD  = go build -ldflags "-s -w -X github.com/automode-dev/automode/cli.version=$(VERSION)"
 
 .PHONY: help setup build up down test unit e2e verify generate bench bench-engine oracle clean
 
