@@ -304,7 +304,11 @@ func (f *fixture) testTakeover() {
 // lease with an API server.
 func (f *fixture) kill(component string) (pid int) {
 	f.eventually("a process of "+component, func() bool {
-		pid = f.pids()[component]
+		for _, c := range f.manager.Status(context.Background(), f.spec.Name) {
+			if c.Component == component {
+				pid = c.PID
+			}
+		}
 		return pid > 0 && syscall.Kill(pid, syscall.SIGKILL) == nil
 	})
 	return pid
