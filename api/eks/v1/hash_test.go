@@ -5,7 +5,7 @@ import "testing"
 // Hashes that EKS wrote on its own default NodeClasses.
 func TestHashOfDefaultNodeClasses(t *testing.T) {
 	for role, want := range map[string]string{
-		"automode-eks-AmazonEKSAutoNodeRole":                "3399735243323253970",
+		"automode-eks-AmazonEKSAutoNodeRole":               "3399735243323253970",
 		"test-cluster-eks-auto-20241229084518842100000001": "16389426616597791172",
 	} {
 		class := &NodeClass{Spec: NodeClassSpec{
