@@ -123,7 +123,8 @@ spec:
 `, pods)
 }
 
-// reportProcesses reports the resident memory of every process of the cluster, and the processor time over the interval.
+// reportProcesses reports the memory of every process of the cluster, pages that several share divided among them (PSS), and
+// the processor time over the interval.
 func reportProcesses(b *testing.B, c *testkit.Cluster, interval time.Duration) {
 	b.Helper()
 	before := processes(b, c.Home)
@@ -186,16 +187,30 @@ func readProcess(dir string) (process, bool) {
 	}
 	_, rest, _ := strings.Cut(string(stat), ") ")
 	fields := strings.Fields(rest)
-	if len(fields) < 22 {
+	if len(fields) < 13 {
 		return process{}, false
 	}
 	user, _ := strconv.ParseFloat(fields[11], 64)
-	system, _ := strconv.ParseFloat(fields[12], 64)
-	pages, _ := strconv.ParseFloat(fields[21], 64) // the kernel writes numbers
+	system, _ := strconv.ParseFloat(fields[12], 64) // the kernel writes numbers
+	memory, err := os.ReadFile(dir + "/smaps_rollup")
+	if err != nil {
+		return process{}, false
+	}
 	args := strings.Split(string(cmdline), "\x00")
 	name := filepath.Base(args[0])
 	if name == "automode" && len(args) > 1 {
 		name = args[1]
 	}
-	return process{name: name, mebibytes: pages * float64(os.Getpagesize()) / (1 << 20), seconds: (user + system) / clockTicks}, true
+	return process{name: name, mebibytes: proportional(string(memory)), seconds: (user + system) / clockTicks}, true
+}
+
+// proportional reads the Pss line of smaps_rollup, in MiB.
+func proportional(rollup string) float64 {
+	for _, line := range strings.Split(rollup, "\n") {
+		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == "Pss:" {
+			kib, _ := strconv.ParseFloat(fields[1], 64)
+			return kib / 1024
+		}
+	}
+	return 0
 }
