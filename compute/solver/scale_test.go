@@ -15,7 +15,7 @@ import (
 // with a rule of its own, behind many pools.
 func TestManyLabelsAndRules(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes a second or two")
+		t.Skip("left out of -short: takes a second or two")
 	}
 	types := catalogTypes("us-east-1", 3, []string{"on-demand", "spot"}, func(t *catalog.Type) bool { return cmr(t) })
 	s := Snapshot{}

@@ -182,7 +182,7 @@ func TestBudgetsOverTime(t *testing.T) {
 // comes to rest on about half of the nodes.
 func TestConverges(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes seconds")
+		t.Skip("left out of -short: takes seconds")
 	}
 	w := newWorld(t, "10%")
 	const nodes, each = 60, 4
