@@ -17,15 +17,16 @@ import (
 	"sigs.k8s.io/karpenter/pkg/controllers/provisioning/scheduling"
 
 	"github.com/automode-dev/automode/compute/disruption"
+	"github.com/automode-dev/automode/compute/disruption/survey"
 	"github.com/automode-dev/automode/compute/nodes/provisioning"
 )
 
 // begin takes the first half of a step: it marks the nodes and creates their
 // replacements. When that fails nothing is left of it.
 func (c *Controller) begin(ctx context.Context, k *cluster, step *disruption.Step) (*running, error) {
-	r := &running{record: newRecord(step, c.Clock.Now()), ready: map[string]bool{}}
+	r := &running{Record: newRecord(step, c.Clock.Now()), ready: map[string]bool{}}
 	for _, n := range step.Nodes {
-		m := k.machines[n.Node]
+		m := k.Machines[n.Node]
 		if m == nil || m.Claim == nil || m.Node == nil {
 			return nil, fmt.Errorf("disrupting node %q: it is gone", n.Node)
 		}
@@ -41,7 +42,7 @@ func (c *Controller) begin(ctx context.Context, k *cluster, step *disruption.Ste
 	// were there would create some too.
 	c.markForDeletion(r)
 	for _, x := range step.Placements {
-		if m := k.machines[x.Node]; m != nil && m.ProviderID() != "" {
+		if m := k.Machines[x.Node]; m != nil && m.ProviderID() != "" {
 			c.Cluster.NominateNodeForPod(ctx, m.ProviderID())
 		}
 	}
@@ -60,13 +61,13 @@ func (c *Controller) markForDeletion(r *running) {
 
 // mark writes the step on the claims and keeps new pods off the nodes.
 func (c *Controller) mark(ctx context.Context, r *running) error {
-	text := r.marshal()
+	text := r.Marshal()
 	for _, t := range r.targets {
 		err := c.changeClaim(ctx, t.claim, func(claim *karpv1.NodeClaim) {
 			if claim.Annotations == nil {
 				claim.Annotations = map[string]string{}
 			}
-			claim.Annotations[AnnotationStep] = text
+			claim.Annotations[survey.AnnotationStep] = text
 		}, func(claim *karpv1.NodeClaim) {
 			claim.StatusConditions(status.WithClock(c.Clock)).SetTrueWithReason(karpv1.ConditionTypeDisruptionReason, string(r.Reason), string(r.Reason))
 		})
@@ -198,7 +199,7 @@ func (c *Controller) rollBack(ctx context.Context, r *running) error {
 
 func (c *Controller) unmark(ctx context.Context, claim string) error {
 	err := c.changeClaim(ctx, claim, func(claim *karpv1.NodeClaim) {
-		delete(claim.Annotations, AnnotationStep)
+		delete(claim.Annotations, survey.AnnotationStep)
 	}, func(claim *karpv1.NodeClaim) {
 		_ = claim.StatusConditions(status.WithClock(c.Clock)).Clear(karpv1.ConditionTypeDisruptionReason)
 	})

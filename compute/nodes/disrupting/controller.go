@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/karpenter/pkg/operator/injection"
 
 	"github.com/automode-dev/automode/compute/disruption"
+	"github.com/automode-dev/automode/compute/disruption/survey"
 	"github.com/automode-dev/automode/compute/state"
 )
 
@@ -103,7 +104,7 @@ func matters(before, after client.Object) bool {
 	switch a := after.(type) {
 	case *corev1.Node:
 		b := before.(*corev1.Node)
-		return ready(a) != ready(b) || !equality.Semantic.DeepEqual(a.Spec, b.Spec) || !equality.Semantic.DeepEqual(a.Labels, b.Labels) ||
+		return survey.Ready(a) != survey.Ready(b) || !equality.Semantic.DeepEqual(a.Spec, b.Spec) || !equality.Semantic.DeepEqual(a.Labels, b.Labels) ||
 			!equality.Semantic.DeepEqual(a.Annotations, b.Annotations) || !equality.Semantic.DeepEqual(a.Status.Allocatable, b.Status.Allocatable)
 	case *corev1.Pod:
 		b := before.(*corev1.Pod)
@@ -170,7 +171,7 @@ func (c *Controller) decide(ctx context.Context, changes int) error {
 		return err
 	}
 	start := c.Clock.Now()
-	plan := disruption.Disrupt(k.snapshot)
+	plan := disruption.Disrupt(k.Snapshot)
 	took := c.Clock.Since(start)
 	c.noteDecision(changes, waits(plan))
 	c.tellPlan(ctx, k, plan, took)
@@ -182,7 +183,7 @@ func (c *Controller) decide(ctx context.Context, changes int) error {
 			return err
 		}
 		var dropped []disruption.Dropped
-		if plan, dropped = disruption.Validate(plan, k.snapshot); len(dropped) > 0 {
+		if plan, dropped = disruption.Validate(plan, k.Snapshot); len(dropped) > 0 {
 			c.tellDropped(ctx, k, dropped)
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 	"sigs.k8s.io/karpenter/pkg/events"
+
+	"github.com/automode-dev/automode/compute/disruption/survey"
 )
 
 func TestEmptyNodesGo(t *testing.T) {
@@ -135,7 +137,7 @@ func TestTakesBackHalfAStep(t *testing.T) {
 	w.node("n1", "large")
 	w.pods("n1", 2, "web", "500m")
 	w.see()
-	r := &running{record: record{ID: "abc", Reason: "Underutilized", Started: w.clock.Now(), Replacements: []string{"default-aaaaa", "default-bbbbb"}},
+	r := &running{Record: survey.Record{ID: "abc", Reason: "Underutilized", Started: w.clock.Now(), Replacements: []string{"default-aaaaa", "default-bbbbb"}},
 		targets: []target{{node: "n1", claim: "claim-n1", providerID: "aws:///a/n1", pool: "default"}}}
 	w.must(w.mark(w.ctx, r))
 	w.must(w.kube.Create(w.ctx, &karpv1.NodeClaim{ObjectMeta: metav1.ObjectMeta{Name: "default-aaaaa"}}))
@@ -217,8 +219,8 @@ func TestConverges(t *testing.T) {
 		t.Errorf("%d nodes are left of %d half-empty ones", got, nodes)
 	}
 	for name, claim := range w.claims() {
-		if claim.Annotations[AnnotationStep] != "" {
-			t.Errorf("claim %s still says %s", name, claim.Annotations[AnnotationStep])
+		if claim.Annotations[survey.AnnotationStep] != "" {
+			t.Errorf("claim %s still says %s", name, claim.Annotations[survey.AnnotationStep])
 		}
 	}
 }

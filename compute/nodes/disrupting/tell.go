@@ -31,7 +31,7 @@ func (c *Controller) tellPlan(ctx context.Context, k *cluster, plan disruption.P
 	c.tellBudgets(k, plan)
 	for i := range plan.Stays {
 		s := &plan.Stays[i]
-		m := k.machines[s.Node]
+		m := k.Machines[s.Node]
 		if m == nil || m.Claim == nil {
 			continue
 		}
@@ -59,7 +59,7 @@ func (c *Controller) tellBudgets(k *cluster, plan disruption.Plan) {
 			c.Recorder.Publish(disruptionevents.NodePoolBlockedForDisruptionReason(np, karpv1.DisruptionReason(b.Reason)))
 		}
 	}
-	for _, u := range disruption.Usage(k.snapshot) {
+	for _, u := range disruption.Usage(k.Snapshot) {
 		by := map[string]string{metrics.NodePoolLabel: u.Pool, metrics.ReasonLabel: string(u.Reason)}
 		karpdisruption.NodePoolAllowedDisruptions.Set(float64(u.Allowed), by)
 		karpdisruption.NodePoolNodesConsumingBudgets.Set(float64(u.Used), by)
@@ -80,19 +80,19 @@ func (c *Controller) tellStep(k *cluster, step *disruption.Step) {
 	}
 	text := describe(step)
 	for _, n := range step.Nodes {
-		if m := k.machines[n.Node]; m != nil && m.Claim != nil {
+		if m := k.Machines[n.Node]; m != nil && m.Claim != nil {
 			c.Recorder.Publish(disruptionevents.ConsolidationCandidate(m.Node, m.Claim, text, step.Saving())...)
 		}
 	}
 	policies := map[string]string{}
-	for i := range k.snapshot.Pools {
-		policies[k.snapshot.Pools[i].Name] = string(k.snapshot.Pools[i].Policy)
+	for i := range k.Snapshot.Pools {
+		policies[k.Snapshot.Pools[i].Name] = string(k.Snapshot.Pools[i].Policy)
 	}
 	for _, s := range step.Scores {
 		by := map[string]string{decisionLabel: "approved", metrics.NodePoolLabel: s.Pool, policyLabel: policies[s.Pool]}
 		karpdisruption.ConsolidationScoreHistogram.Observe(s.Score, by)
 		for _, n := range step.Nodes {
-			if m := k.machines[n.Node]; n.Pool == s.Pool && m != nil {
+			if m := k.Machines[n.Node]; n.Pool == s.Pool && m != nil {
 				c.Recorder.Publish(disruptionevents.ConsolidationApproved(m.Node, m.Claim, s.Score, s.Threshold, balancedK, 100*s.Savings, 100*s.Disruption)...)
 			}
 		}
@@ -137,7 +137,7 @@ func (c *Controller) tellDropped(ctx context.Context, k *cluster, dropped []disr
 		log.FromContext(ctx).V(1).Info("not disrupting after all", "step", describe(&d.Step), "why", d.Why)
 		karpdisruption.FailedValidationsTotal.Add(float64(len(d.Step.Nodes)), map[string]string{karpdisruption.ConsolidationTypeLabel: consolidationType(&d.Step)})
 		for _, n := range d.Step.Nodes {
-			if m := k.machines[n.Node]; m != nil && m.Claim != nil && m.Node != nil {
+			if m := k.Machines[n.Node]; m != nil && m.Claim != nil && m.Node != nil {
 				c.Recorder.Publish(disruptionevents.ConsolidationRejected(m.Node, m.Claim, describe(&d.Step), d.Why, d.Step.Saving())...)
 			}
 		}

@@ -16,6 +16,7 @@ import (
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 	disruptionevents "sigs.k8s.io/karpenter/pkg/controllers/disruption/events"
 
+	"github.com/automode-dev/automode/compute/disruption/survey"
 	"github.com/automode-dev/automode/compute/state"
 )
 
@@ -43,8 +44,20 @@ func (c *Controller) leaving() func(string) bool {
 			marked[t.providerID] = true
 		}
 	}
+	c.forgetRemoved()
 	maps.Copy(marked, c.removed)
 	return func(providerID string) bool { return marked[providerID] }
+}
+
+// forgetRemoved forgets removed nodes that the picture shows as such.
+func (c *Controller) forgetRemoved() {
+	staying := map[string]bool{}
+	for _, m := range c.Picture.Machines() {
+		if m.Claim != nil && !m.Leaving() {
+			staying[m.ProviderID()] = true
+		}
+	}
+	maps.DeleteFunc(c.removed, func(id string, _ bool) bool { return !staying[id] })
 }
 
 // walk looks at all steps under way.
@@ -143,7 +156,7 @@ func (c *Controller) resume(ctx context.Context) error {
 		if m.Claim == nil || m.Node == nil || m.Leaving() {
 			continue
 		}
-		rec, marked := recordOf(m.Claim)
+		rec, marked := survey.RecordOf(m.Claim)
 		if !marked {
 			if err := c.clean(ctx, m); err != nil {
 				return err
@@ -152,7 +165,7 @@ func (c *Controller) resume(ctx context.Context) error {
 		}
 		r := found[rec.ID]
 		if r == nil {
-			r = &running{record: rec, ready: map[string]bool{}}
+			r = &running{Record: rec, ready: map[string]bool{}}
 			found[rec.ID] = r
 		}
 		r.targets = append(r.targets, target{node: m.Node.Name, claim: m.Claim.Name, providerID: m.ProviderID(), pool: m.Pool(), static: c.static(m.Pool())})

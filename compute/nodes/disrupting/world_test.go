@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/karpenter/pkg/events"
 	"sigs.k8s.io/karpenter/pkg/scheduling"
 
+	"github.com/automode-dev/automode/compute/disruption/survey"
 	"github.com/automode-dev/automode/compute/state"
 )
 
@@ -234,8 +235,8 @@ func (w *world) expectUntouched(node string) {
 		w.Fatalf("the claim of %s is gone", node)
 	case w.tainted(node):
 		w.Errorf("%s is tainted", node)
-	case claim.Annotations[AnnotationStep] != "":
-		w.Errorf("the claim of %s still says %s", node, claim.Annotations[AnnotationStep])
+	case claim.Annotations[survey.AnnotationStep] != "":
+		w.Errorf("the claim of %s still says %s", node, claim.Annotations[survey.AnnotationStep])
 	case claim.StatusConditions().Get(karpv1.ConditionTypeDisruptionReason) != nil:
 		w.Errorf("the claim of %s still has its condition", node)
 	}
