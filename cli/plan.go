@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,16 +29,18 @@ func (a *app) planCommand() *cobra.Command {
 	var f planFlags
 	cmd := &cobra.Command{
 		Use:   "plan [-f FILE]... [--cluster [CONTEXT]]",
-		Short: "Say which nodes a set of manifests would get, and what they would cost",
+		Short: "Say which nodes manifests would get or a cluster would lose, and what that costs",
 		Long: `Reads manifests and says which nodes Auto Mode would launch for their pods at which price, without changing anything. With no cluster the
 built-in NodePools and the manifests' own ones are used, and the instance types and prices of the built-in catalogue. With --cluster the
 manifests come on top of a live cluster: its pending pods and the room on its nodes count too, and workloads of the same name are replaced.
+Then the plan also says what each of the cluster's nodes costs now, which of them would be removed or replaced within budgets once the
+cluster is at rest, and the monthly difference.
 
 Prices are list prices; spot prices are typical ones. The Auto Mode fee stands apart. A month has 730 hours.`,
 		Example: `  automode plan -f deployment.yaml
   helm template web ./chart | automode plan -f -
   automode plan -f manifests/ --region eu-west-1 -o json
-  automode plan --cluster                        # what the current kubectl context's pending pods need
+  automode plan --cluster                        # what the current kubectl context's cluster costs, needs and could do without
   automode plan --cluster=staging -f next.yaml   # what would change there`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -77,7 +78,7 @@ func (a *app) plan(ctx context.Context, f planFlags, regionGiven bool) (*plan.Re
 	if err != nil {
 		return nil, &Failure{ID: BadConfig, Advice: "correct the manifest at the place named in the message", Err: err}
 	}
-	scenario := &plan.Scenario{Catalog: catalog.Default(), Region: f.region, Zones: f.zones, Objects: manifests.Objects}
+	scenario := &plan.Scenario{Catalog: catalog.Default(), Region: f.region, Zones: f.zones, Objects: manifests.Objects, NoFee: f.noFee}
 	if f.live {
 		if scenario.Live, err = liveObjects(ctx, f.cluster); err != nil {
 			return nil, err
@@ -91,44 +92,7 @@ func (a *app) plan(ctx context.Context, f planFlags, regionGiven bool) (*plan.Re
 		return nil, &Failure{ID: BadConfig, Err: err}
 	}
 	report.Ignored = manifests.Ignored
-	if f.noFee {
-		report.WithoutFee()
-	}
 	return report, nil
-}
-
-// printPlan writes the report for people: nodes to standard output, then what does not fit, then the sum.
-func (a *app) printPlan(r *plan.Report, wide, noFee bool) error {
-	if len(r.Nodes) > 0 {
-		if err := planTable(r, wide, noFee).write(a.Out, wide); err != nil {
-			return err
-		}
-		fmt.Fprintln(a.Out)
-	}
-	for _, e := range r.Existing {
-		fmt.Fprintf(a.Out, "%s fit on node %s: %s\n", count(len(e.Pods), "pod"), e.Node, few(e.Pods, 5))
-	}
-	for _, u := range r.Unplaced {
-		if u.Kind == "Pod" {
-			fmt.Fprintf(a.Out, "%s cannot be placed:\n", u.Workload)
-		} else {
-			fmt.Fprintf(a.Out, "%s of %s cannot be placed:\n", count(len(u.Pods), "pod"), u.Workload)
-		}
-		for _, reason := range u.Reasons {
-			fmt.Fprintf(a.Out, "  %s\n", reason)
-		}
-		if u.Fix != "" {
-			fmt.Fprintf(a.Out, "  nearest fix: %s\n", u.Fix)
-		}
-	}
-	if len(r.Existing)+len(r.Unplaced) > 0 {
-		fmt.Fprintln(a.Out)
-	}
-	fmt.Fprintln(a.Out, summary(r, noFee))
-	for _, kind := range slices.Sorted(maps.Keys(r.Ignored)) {
-		fmt.Fprintf(a.Err, "ignored: %s\n", count(r.Ignored[kind], "object")+" of kind "+kind)
-	}
-	return nil
 }
 
 // planTable groups nodes that are alike; wide lists them one by one.
@@ -195,28 +159,6 @@ func used(group []plan.Node, name corev1.ResourceName) string {
 }
 
 func dollars(price float64) string { return strconv.FormatFloat(price, 'f', 4, 64) }
-
-// summary is the sum in one or two sentences.
-func summary(r *plan.Report, noFee bool) string {
-	var b strings.Builder
-	if len(r.Nodes) == 0 {
-		fmt.Fprintf(&b, "No new nodes in %s.", r.Region)
-	} else {
-		fmt.Fprintf(&b, "%s in %s: $%s/h", count(len(r.Nodes), "new node"), r.Region, dollars(r.Price))
-		if !noFee {
-			fmt.Fprintf(&b, " + $%s/h Auto Mode fee", dollars(r.Fee))
-		}
-		fmt.Fprintf(&b, " = $%.2f/month.", r.PricePerMonth)
-	}
-	if r.Bound > 0 && r.Bound <= r.Price {
-		fmt.Fprintf(&b, " The lower bound for new nodes is $%s/h, %.1f%% less.", dollars(r.Bound), (1-r.Bound/r.Price)*100)
-	}
-	if c := r.Cluster; c != nil {
-		fmt.Fprintf(&b, "\nThe cluster goes from %s at $%s/h to %d at $%s/h: %+.2f $/month.",
-			count(c.NodesBefore, "node"), dollars(c.PriceBefore), c.NodesAfter, dollars(c.PriceAfter), c.PerMonthDelta)
-	}
-	return b.String()
-}
 
 func count(n int, what string) string {
 	if n == 1 {

@@ -36,8 +36,11 @@ type Report struct {
 	// Price is above it in per cent. Both are 0 where pods are left out.
 	Bound float64 `json:"bound"`
 	Gap   float64 `json:"gapPercent"`
-	// Cluster is what a live cluster costs before and after; absent without one.
-	Cluster *Change `json:"cluster,omitempty"`
+	// Cluster is what a live cluster costs before and after, ClusterNodes the nodes that it has now, and Removals which of
+	// them disruption would remove or replace once the cluster is at rest; absent without one.
+	Cluster      *Change       `json:"cluster,omitempty"`
+	ClusterNodes []ClusterNode `json:"clusterNodes,omitempty"`
+	Removals     []Removal     `json:"removals,omitempty"`
 	// Ignored counts objects of the manifests that planning does not know, by apiVersion and kind.
 	Ignored map[string]int `json:"ignored,omitempty"`
 }
@@ -98,7 +101,12 @@ func (s *Scenario) Plan() (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.report(d.snapshot, d.plan, d.rejected), nil
+	r := s.report(d.snapshot, d.plan, d.rejected)
+	if s.Live != nil {
+		s.disrupt(r, &d)
+		r.Cluster = s.change(r)
+	}
+	return r, nil
 }
 
 func (s *Scenario) report(snapshot solver.Snapshot, plan solver.Plan, rejected []state.Rejected) *Report {
@@ -120,16 +128,14 @@ func (s *Scenario) report(snapshot solver.Snapshot, plan solver.Plan, rejected [
 	}
 	r.Price, r.Fee = cents(r.Price), cents(r.Fee)
 	r.PricePerMonth = perMonth(r.Price + r.Fee)
-	if s.Live != nil {
-		r.Cluster = s.change(snapshot, r)
-	}
 	return r
 }
 
 // cents rounds to the five digits that fees have.
 func cents(price float64) float64 { return math.Round(price*1e5) / 1e5 }
 
-func perMonth(price float64) float64 { return math.Round(price*HoursPerMonth*100) / 100 }
+// perMonth adds zero because there is a negative one.
+func perMonth(price float64) float64 { return math.Round(price*HoursPerMonth*100)/100 + 0 }
 
 func compareNodes(a, b Node) int {
 	for _, c := range []int{
@@ -154,6 +160,9 @@ func (s *Scenario) node(claim solver.Claim, types map[string]*solver.InstanceTyp
 }
 
 func (s *Scenario) fee(instanceType string) float64 {
+	if s.NoFee {
+		return 0
+	}
 	fee, _ := s.Catalog.Fee(s.Region, instanceType)
 	return fee
 }
@@ -229,25 +238,6 @@ func reasonsOf(u solver.Unplaced) []Reason {
 	return reasons
 }
 
-// change compares the cluster's nodes that a NodePool owns with those after the plan.
-func (s *Scenario) change(snapshot solver.Snapshot, r *Report) *Change {
-	c := &Change{}
-	for _, n := range snapshot.Nodes {
-		if n.Pool == "" {
-			continue
-		}
-		c.NodesBefore++
-		fee := s.fee(n.Labels[corev1.LabelInstanceTypeStable])
-		c.FeeBefore += fee
-		c.PriceBefore += s.priceOf(n.Labels) + fee
-	}
-	c.NodesAfter = c.NodesBefore + len(r.Nodes)
-	c.PriceBefore, c.FeeBefore = cents(c.PriceBefore), cents(c.FeeBefore)
-	c.PriceAfter = cents(c.PriceBefore + r.Price + r.Fee)
-	c.PerMonthDelta = perMonth(c.PriceAfter - c.PriceBefore)
-	return c
-}
-
 // priceOf is the price of a node that is there, 0 where it is not known.
 func (s *Scenario) priceOf(labels map[string]string) float64 {
 	return PriceOf(s.Catalog, s.Region, labels)
@@ -263,19 +253,6 @@ func PriceOf(c *catalog.Catalog, region string, labels map[string]string) float6
 	}
 	price, _ := c.OnDemand(region, name)
 	return price
-}
-
-// WithoutFee takes the Auto Mode fee out of the report.
-func (r *Report) WithoutFee() {
-	before := r.Fee
-	r.Fee, r.PricePerMonth = 0, perMonth(r.Price)
-	for i := range r.Nodes {
-		r.Nodes[i].Fee = 0
-	}
-	if c := r.Cluster; c != nil {
-		c.PriceBefore, c.PriceAfter = cents(c.PriceBefore-c.FeeBefore), cents(c.PriceAfter-c.FeeBefore-before)
-		c.FeeBefore, c.PerMonthDelta = 0, perMonth(c.PriceAfter-c.PriceBefore)
-	}
 }
 
 // RegionOf is the region that a cluster's nodes or subnets are in, empty where nothing tells.

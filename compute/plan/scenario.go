@@ -2,11 +2,13 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 
@@ -29,10 +31,17 @@ type Scenario struct {
 	Objects []client.Object
 	// Live are the objects of a cluster; nil asks for an empty one with the built-in NodePools.
 	Live []client.Object
+	// NoFee leaves the Auto Mode fee out.
+	NoFee bool
+	// Clock tells how old things are; nil for the real one.
+	Clock clock.Clock
 }
 
 // decision is the solver's answer with what it was asked.
 type decision struct {
+	picture  *state.Picture
+	types    typeLister
+	pods     []*corev1.Pod // that wait
 	snapshot solver.Snapshot
 	plan     solver.Plan
 	// rejected are pods that cannot be thought about.
@@ -49,14 +58,17 @@ func (s *Scenario) decide() (decision, error) {
 	}
 	pods := picture.Waiting(func(*corev1.Pod) bool { return true })
 	for _, o := range s.Objects {
+		if pod, ok := o.(*corev1.Pod); ok && (pod.Spec.NodeName != "" || slices.Contains(pods, pod)) {
+			continue // of a cluster: it is bound, or waits already
+		}
 		pods = append(pods, expand(o).pods...)
 	}
 	return s.ask(picture, pods, types), nil
 }
 
 func (s *Scenario) ask(picture *state.Picture, pods []*corev1.Pod, types typeLister) decision {
-	var d decision
-	d.snapshot, d.plan, d.rejected = picture.Decide(state.Question{Pods: pods, Types: types, UnknownVolumes: s.Live == nil})
+	d := decision{picture: picture, types: types, pods: pods}
+	d.snapshot, d.plan, d.rejected = picture.Decide(state.Question{Pods: pods, Types: types, Leaving: marks(picture).Leaving, UnknownVolumes: s.Live == nil})
 	return d
 }
 
