@@ -15,16 +15,13 @@ import (
 	metricsnodepool "sigs.k8s.io/karpenter/pkg/controllers/metrics/nodepool"
 	metricspod "sigs.k8s.io/karpenter/pkg/controllers/metrics/pod"
 	"sigs.k8s.io/karpenter/pkg/controllers/node/health"
-	nodehydration "sigs.k8s.io/karpenter/pkg/controllers/node/hydration"
 	"sigs.k8s.io/karpenter/pkg/controllers/node/termination"
 	"sigs.k8s.io/karpenter/pkg/controllers/node/termination/terminator"
 	"sigs.k8s.io/karpenter/pkg/controllers/nodeclaim/consistency"
 	claimdisruption "sigs.k8s.io/karpenter/pkg/controllers/nodeclaim/disruption"
 	"sigs.k8s.io/karpenter/pkg/controllers/nodeclaim/expiration"
 	"sigs.k8s.io/karpenter/pkg/controllers/nodeclaim/garbagecollection"
-	claimhydration "sigs.k8s.io/karpenter/pkg/controllers/nodeclaim/hydration"
 	"sigs.k8s.io/karpenter/pkg/controllers/nodeclaim/lifecycle"
-	"sigs.k8s.io/karpenter/pkg/controllers/nodeclaim/podevents"
 	"sigs.k8s.io/karpenter/pkg/controllers/nodepool/counter"
 	poolhash "sigs.k8s.io/karpenter/pkg/controllers/nodepool/hash"
 	"sigs.k8s.io/karpenter/pkg/controllers/nodepool/readiness"
@@ -46,6 +43,7 @@ import (
 	"github.com/automode-dev/automode/compute/nodes/kubeletcsr"
 	"github.com/automode-dev/automode/compute/nodes/leftovers"
 	"github.com/automode-dev/automode/compute/nodes/nodeclass"
+	"github.com/automode-dev/automode/compute/nodes/podevents"
 	"github.com/automode-dev/automode/compute/nodes/poolcheck"
 )
 
@@ -78,7 +76,7 @@ func Controllers(ctx context.Context, p parts) ([]controller.Controller, error) 
 		return nil, err
 	}
 
-	return append(decide, []controller.Controller{
+	controllers := append(decide, []controller.Controller{
 		// What the cluster looks like.
 		informer.NewDaemonSetController(kube, cluster),
 		informer.NewNodeController(kube, cluster),
@@ -104,9 +102,7 @@ func Controllers(ctx context.Context, p parts) ([]controller.Controller, error) 
 		lifecycle.NewController(p.clock, kube, p.provider, p.recorder, poolHealth, nil),
 		kubeletcsr.NewController(kube, p.cloud, config.Cluster.Name),
 		consistency.NewController(p.clock, kube, p.provider, p.recorder),
-		podevents.NewController(p.clock, kube, p.provider),
-		claimhydration.NewController(kube, p.provider),
-		nodehydration.NewController(kube, p.provider),
+		podevents.NewController(kube, p.clock),
 
 		// Nodes get their addresses.
 		newNetworkController(p),
@@ -118,15 +114,27 @@ func Controllers(ctx context.Context, p parts) ([]controller.Controller, error) 
 		termination.NewController(p.clock, kube, p.provider, terminator.NewTerminator(p.clock, kube, evictions, p.recorder), p.recorder),
 		evictions,
 		garbagecollection.NewController(p.clock, kube, p.provider),
-		leftovers.NewController(kube, p.cloud, p.provider.TemplateInUse, p.clock),
+		leftovers.NewController(kube, p.cloud, p.provider, p.clock),
 
-		// What is told about it: metrics, and an event per changed condition.
+		// An event per changed condition.
+		status.NewController[*karpv1.NodeClaim](kube, p.plain, status.WithLabels(eksv1.LabelNodeClass, karpv1.NodePoolLabelKey)),
+		status.NewController[*karpv1.NodePool](kube, p.plain),
+		status.NewController[*eksv1.NodeClass](kube, p.plain),
+	}...)
+	if config.MetricsAddress != "" {
+		controllers = append(controllers, metricsControllers(p, cluster, costs)...)
+	}
+	return controllers, nil
+}
+
+// metricsControllers keep the metrics of pods, nodes and NodePools. They work on every change of every pod, and so only
+// where somebody can read what they count.
+func metricsControllers(p parts, cluster *state.Cluster, costs *cost.ClusterCost) []controller.Controller {
+	kube := p.manager.GetClient()
+	return []controller.Controller{
 		metricspod.NewController(kube, cluster),
 		metricsnodepool.NewController(kube, p.provider, costs),
 		metricsnode.NewController(cluster),
-		status.NewController[*karpv1.NodeClaim](kube, p.plain, status.EmitDeprecatedMetrics, status.WithLabels(eksv1.LabelNodeClass, karpv1.NodePoolLabelKey)),
-		status.NewController[*karpv1.NodePool](kube, p.plain, status.EmitDeprecatedMetrics),
-		status.NewController[*eksv1.NodeClass](kube, p.plain, status.EmitDeprecatedMetrics),
 		status.NewGenericObjectController[*corev1.Node](kube, p.plain, status.WithLabels(eksv1.LabelNodeClass, karpv1.NodePoolLabelKey, karpv1.NodeInitializedLabelKey)),
-	}...), nil
+	}
 }

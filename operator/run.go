@@ -119,6 +119,7 @@ func newManager(ctx context.Context, kubeconfig *rest.Config, config Config) (ma
 	leader := rest.CopyConfig(kubeconfig) // without the load of the controllers
 	m, err := ctrl.NewManager(kubeconfig, ctrl.Options{
 		Scheme:                        newScheme(),
+		NewClient:                     newThriftyClient,
 		LeaderElection:                config.LeaderElection,
 		LeaderElectionID:              "eks-auto-mode",
 		LeaderElectionNamespace:       "kube-system",

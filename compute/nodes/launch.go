@@ -92,7 +92,7 @@ func (l *launcher) groups(ctx context.Context, cluster Cluster, class *eksv1.Nod
 	if err != nil {
 		return nil, err
 	}
-	templates := map[string]compute.LaunchTemplate{}
+	templates := map[shape]compute.LaunchTemplate{}
 	byName := map[string]*compute.LaunchGroup{}
 	var groups []*compute.LaunchGroup
 	for _, it := range selection.Types {
@@ -108,11 +108,14 @@ func (l *launcher) groups(ctx context.Context, cluster Cluster, class *eksv1.Nod
 		if err != nil {
 			return nil, err
 		}
-		template, err := Template(cluster, class, claim, selection.CapacityType, image, facts)
-		if err != nil {
-			return nil, err
+		of := shape{image, facts.VCPUs, instancetypes.MaxPods(facts), instancetypes.NVMeHoldsData(facts, class)}
+		template, known := templates[of]
+		if !known {
+			if template, err = Template(cluster, class, claim, selection.CapacityType, image, facts); err != nil {
+				return nil, err
+			}
+			templates[of] = template
 		}
-		templates[template.Name] = template
 		if byName[template.Name] == nil {
 			byName[template.Name] = &compute.LaunchGroup{TemplateName: template.Name}
 			groups = append(groups, byName[template.Name])
@@ -120,12 +123,23 @@ func (l *launcher) groups(ctx context.Context, cluster Cluster, class *eksv1.Nod
 		byName[template.Name].Overrides = append(byName[template.Name].Overrides, overrides...)
 	}
 	kept := limitOverrides(groups)
-	for _, group := range kept {
-		if err := l.ensureTemplate(ctx, templates[group.TemplateName]); err != nil {
+	for _, template := range templates {
+		if !slices.ContainsFunc(kept, func(g compute.LaunchGroup) bool { return g.TemplateName == template.Name }) {
+			continue
+		}
+		if err := l.ensureTemplate(ctx, template); err != nil {
 			return nil, err
 		}
 	}
 	return kept, nil
+}
+
+// shape is all of an instance type that its launch template depends on.
+type shape struct {
+	imageID string
+	vCPUs   int
+	maxPods int64
+	nvme    bool // the data volume is on it
 }
 
 func (l *launcher) ensureTemplate(ctx context.Context, template compute.LaunchTemplate) error {

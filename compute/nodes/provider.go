@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/awslabs/operatorpkg/status"
+	"github.com/patrickmn/go-cache"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -44,7 +45,12 @@ type Provider struct {
 	launcher *launcher
 	images   *images
 	cluster  func() Cluster
+	launched *cache.Cache // names of claims by the instance that was launched for them
 }
+
+// launchMemory is how long it is remembered which claim an instance was launched for. It outlasts any delay between a
+// launch and the claim that names the instance.
+const launchMemory = time.Hour
 
 var _ cloudprovider.CloudProvider = (*Provider)(nil)
 
@@ -54,6 +60,7 @@ func NewProvider(kube client.Client, cloud API, types *instancetypes.Provider, s
 	return &Provider{
 		kube: kube, cloud: cloud, types: types, images: images, cluster: cluster,
 		launcher: newLauncher(cloud, types, images, shortages, clock.RealClock{}),
+		launched: cache.New(launchMemory, launchMemory),
 	}
 }
 
@@ -81,6 +88,7 @@ func (p *Provider) Create(ctx context.Context, claim *karpv1.NodeClaim) (*karpv1
 	if err != nil {
 		return nil, err
 	}
+	p.launched.SetDefault(instance.ID, claim.Name)
 	if instance.ZoneID == "" {
 		instance.ZoneID = zoneID(class, instance.Zone)
 	}
@@ -300,4 +308,11 @@ func InstanceID(providerID string) (string, error) {
 func (p *Provider) TemplateInUse(name string) bool {
 	_, known := p.launcher.templates.Get(name)
 	return known
+}
+
+// LaunchedFor is the name of the claim that this process launched the instance for; empty when another one did.
+func (p *Provider) LaunchedFor(instanceID string) string {
+	name, _ := p.launched.Get(instanceID)
+	claim, _ := name.(string)
+	return claim
 }

@@ -78,8 +78,12 @@ func owner(node *corev1.Node) metav1.OwnerReference {
 }
 
 func specOf(instance string, class *eksv1.NodeClass, need Need) v1alpha1.CNINodeSpec {
+	wanted := need.Pods + warmAddresses
+	if !need.SinglesOnly {
+		wanted = (wanted + prefixSize - 1) / prefixSize * prefixSize // so that not every pod changes it
+	}
 	return v1alpha1.CNINodeSpec{
-		InstanceID: instance, Addresses: int32(min(need.Pods+warmAddresses, max(need.MaxPods, 0))), MaxPods: int32(need.MaxPods),
+		InstanceID: instance, Addresses: int32(min(wanted, max(need.MaxPods, 0))), MaxPods: int32(need.MaxPods),
 		SNATPolicy: string(class.Spec.SNATPolicy), NetworkPolicy: string(class.Spec.NetworkPolicy),
 		NetworkPolicyEventLogs: string(class.Spec.NetworkPolicyEventLogs),
 	}

@@ -206,12 +206,12 @@ func (w *world) stays(claim string) bool {
 	return c != nil && c.DeletionTimestamp.IsZero()
 }
 
-// fresh lists the claims that the controller made.
+// fresh lists the claims that the controller made and did not take back.
 func (w *world) fresh() []string {
 	w.Helper()
 	var out []string
-	for name := range w.claims() {
-		if strings.HasPrefix(name, "default-") {
+	for name, claim := range w.claims() {
+		if strings.HasPrefix(name, "default-") && claim.DeletionTimestamp.IsZero() {
 			out = append(out, name)
 		}
 	}

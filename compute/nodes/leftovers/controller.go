@@ -40,18 +40,25 @@ type Cloud interface {
 	DeleteLaunchTemplate(ctx context.Context, name string) error
 }
 
+// Launches is what is known of the launches of this process.
+type Launches interface {
+	// LaunchedFor is the name of the claim that an instance was launched for; empty when another process did it.
+	LaunchedFor(instanceID string) string
+	// TemplateInUse tells whether a launch used the template lately.
+	TemplateInUse(name string) bool
+}
+
 // Controller looks for leftovers from time to time.
 type Controller struct {
-	kube  client.Client
-	cloud Cloud
-	// inUse tells whether a launch used the template lately.
-	inUse func(template string) bool
-	clock clock.Clock
+	kube     client.Client
+	cloud    Cloud
+	launches Launches
+	clock    clock.Clock
 }
 
 // NewController makes the controller.
-func NewController(kube client.Client, cloud Cloud, inUse func(string) bool, clock clock.Clock) *Controller {
-	return &Controller{kube: kube, cloud: cloud, inUse: inUse, clock: clock}
+func NewController(kube client.Client, cloud Cloud, launches Launches, clock clock.Clock) *Controller {
+	return &Controller{kube: kube, cloud: cloud, launches: launches, clock: clock}
 }
 
 // Start looks for leftovers until the context ends.
@@ -77,7 +84,8 @@ func (c *Controller) Start(ctx context.Context) error {
 	}
 }
 
-// Instances terminates instances that no NodeClaim names.
+// Instances terminates instances that no NodeClaim names, but for those whose claim is still to learn of them: on a busy
+// cluster that takes longer than the grace.
 func (c *Controller) Instances(ctx context.Context) error {
 	// The cloud is asked first: a claim that comes in between is then seen, not missed.
 	instances, err := c.cloud.Instances(ctx)
@@ -88,14 +96,16 @@ func (c *Controller) Instances(ctx context.Context) error {
 	if err := c.kube.List(ctx, claims); err != nil {
 		return fmt.Errorf("listing node claims: %w", err)
 	}
-	claimed := map[string]bool{}
+	claimed, expecting := map[string]bool{}, map[string]bool{}
 	for _, claim := range claims.Items {
 		if id, err := nodes.InstanceID(claim.Status.ProviderID); err == nil {
 			claimed[id] = true
+		} else {
+			expecting[claim.Name] = true
 		}
 	}
 	for _, instance := range instances {
-		if claimed[instance.ID] || instance.Terminating() || c.clock.Since(instance.Launched) < grace {
+		if claimed[instance.ID] || expecting[c.launches.LaunchedFor(instance.ID)] || instance.Terminating() || c.clock.Since(instance.Launched) < grace {
 			continue
 		}
 		log.FromContext(ctx).Info("terminating instance without a claim", "instance", instance.ID, "nodepool", instance.Tags[compute.TagNodePool])
@@ -113,7 +123,7 @@ func (c *Controller) Templates(ctx context.Context) error {
 		return err
 	}
 	for name, at := range created {
-		if c.inUse(name) || c.clock.Since(at) < templateAge {
+		if c.launches.TemplateInUse(name) || c.clock.Since(at) < templateAge {
 			continue
 		}
 		if err := c.cloud.DeleteLaunchTemplate(ctx, name); err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 	"sigs.k8s.io/karpenter/pkg/cloudprovider"
 	"sigs.k8s.io/karpenter/pkg/controllers/provisioning/scheduling"
@@ -36,6 +37,7 @@ func NodeClaim(pool *karpv1.NodePool, planned solver.Claim, types []*cloudprovid
 	}
 	template.Spec.Resources.Requests = planned.Requests
 	claim := template.ToNodeClaim()
+	controllerutil.AddFinalizer(claim, karpv1.TerminationFinalizer) // its first controller would do it, with one more request
 	if planned.MinValuesRelaxed {
 		claim.Annotations[karpv1.NodeClaimMinValuesRelaxedAnnotationKey] = "true"
 	}

@@ -87,6 +87,9 @@ func (c *Controller) Trigger(types.UID) { c.batch.call() }
 func (c *Controller) Changed(before, after client.Object) {
 	switch after := after.(type) {
 	case *corev1.Pod:
+		if after.Spec.NodeName != "" {
+			c.nominator.settled(after.UID)
+		}
 		if before, ok := before.(*corev1.Pod); ok && before.Status.NominatedNodeName != "" && after.Status.NominatedNodeName == "" && after.Spec.NodeName == "" {
 			c.nominator.dropped(after)
 		}
@@ -95,17 +98,28 @@ func (c *Controller) Changed(before, after client.Object) {
 			c.batch.call()
 		}
 	case *karpv1.NodeClaim:
-		if after.Status.ProviderID != "" && c.Nominate != nil {
+		if after.Status.ProviderID != "" {
 			c.nominator.launched(after)
 		}
 	case *corev1.Node:
+		if before == nil {
+			c.nominator.nodeJoined(after.Name)
+		}
 		if before, ok := before.(*corev1.Node); ok && goes(after) && !goes(before) {
 			c.batch.call()
 		}
 	}
-	if claim, ok := before.(*karpv1.NodeClaim); ok && after == nil {
-		c.nominator.forget(claim.Name)
-		if claim.Status.NodeName == "" {
+	if after != nil {
+		return
+	}
+	switch before := before.(type) {
+	case *corev1.Pod:
+		c.nominator.settled(before.UID)
+	case *corev1.Node:
+		c.nominator.nodeLeft(before.Name)
+	case *karpv1.NodeClaim:
+		c.nominator.forget(before.Name)
+		if before.Status.NodeName == "" {
 			c.batch.call() // its pods need another
 		}
 	}
@@ -179,10 +193,7 @@ func (c *Controller) provision(ctx context.Context) error {
 	}
 	kept := c.promises.review(machines, c.Picture.Unbound(), leaving, now)
 	if c.Nominate != nil {
-		c.nominator.keep(kept.nodes)
-		for pod, node := range kept.nodes {
-			c.nominator.nominate(pod, node)
-		}
+		c.nominator.review(kept)
 	}
 	c.protect(ctx, machines, kept)
 

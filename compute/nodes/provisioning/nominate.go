@@ -2,6 +2,7 @@ package provisioning
 
 import (
 	"context"
+	"maps"
 	"path"
 	"sync"
 
@@ -24,20 +25,24 @@ type nomination struct {
 }
 
 // nominator writes on pods which node they are planned for, so that the scheduler follows the plan instead of spreading
-// pods its own way. It starts as soon as an instance has its id, which is its node's name too: before the node joins.
-// The scheduler drops the nomination of a pod whenever the pod fits on no node that is there, which is so for every pod
-// whose node comes later than others; then it is written again.
+// pods its own way. It does so when the node joins. Earlier is of no use: each attempt to schedule the pod would fail,
+// and the scheduler drops the nomination of a pod that fits nowhere now. One dropped between joining and being ready is
+// written again.
 type nominator struct {
 	kube  client.Client
 	queue workqueue.TypedInterface[nomination]
 
 	mu      sync.Mutex
 	planned map[string][]*corev1.Pod // by claim that is not launched
-	current map[types.UID]string     // the node that a pod was last nominated for
+	wanted  map[types.UID]nomination // by pod whose node has a name
+	joined  map[string]bool          // nodes that are there
 }
 
 func newNominator(kube client.Client) *nominator {
-	return &nominator{kube: kube, queue: workqueue.NewTyped[nomination](), planned: map[string][]*corev1.Pod{}, current: map[types.UID]string{}}
+	return &nominator{
+		kube: kube, queue: workqueue.NewTyped[nomination](),
+		planned: map[string][]*corev1.Pod{}, wanted: map[types.UID]nomination{}, joined: map[string]bool{},
+	}
 }
 
 // plan remembers the pods until the claim is launched.
@@ -47,15 +52,14 @@ func (n *nominator) plan(claim string, pods []*corev1.Pod) {
 	n.planned[claim] = pods
 }
 
-// launched nominates the pods of a claim that has its instance.
+// launched learns the name of a claim's node, which is the id of its instance.
 func (n *nominator) launched(claim *karpv1.NodeClaim) {
 	n.mu.Lock()
-	pods := n.planned[claim.Name]
-	delete(n.planned, claim.Name)
-	n.mu.Unlock()
-	for _, pod := range pods {
-		n.nominate(pod, path.Base(claim.Status.ProviderID))
+	defer n.mu.Unlock()
+	for _, pod := range n.planned[claim.Name] {
+		n.want(pod, path.Base(claim.Status.ProviderID))
 	}
+	delete(n.planned, claim.Name)
 }
 
 // forget drops a claim that is gone.
@@ -65,36 +69,69 @@ func (n *nominator) forget(claim string) {
 	delete(n.planned, claim)
 }
 
-// nominate writes the node on the pod, some time soon.
-func (n *nominator) nominate(pod *corev1.Pod, node string) {
-	if pod.Spec.NodeName != "" || pod.Status.NominatedNodeName == node {
+// nodeJoined nominates the pods that are planned for the node.
+func (n *nominator) nodeJoined(name string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.joined[name] = true
+	for _, nomination := range n.wanted {
+		if nomination.node == name {
+			n.queue.Add(nomination)
+		}
+	}
+}
+
+func (n *nominator) nodeLeft(name string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.joined, name)
+	maps.DeleteFunc(n.wanted, func(_ types.UID, wanted nomination) bool { return wanted.node == name })
+}
+
+// want has the pod nominated for the node as soon as that is there. Needs mu.
+func (n *nominator) want(pod *corev1.Pod, node string) {
+	if pod.Spec.NodeName != "" {
 		return
 	}
-	n.mu.Lock()
-	n.current[pod.UID] = node
-	n.mu.Unlock()
-	n.queue.Add(nomination{client.ObjectKeyFromObject(pod), pod.UID, node})
+	wanted := nomination{client.ObjectKeyFromObject(pod), pod.UID, node}
+	n.wanted[pod.UID] = wanted
+	if n.joined[node] && pod.Status.NominatedNodeName != node {
+		n.queue.Add(wanted)
+	}
 }
 
 // dropped writes the nomination of a pod again that has lost it.
 func (n *nominator) dropped(pod *corev1.Pod) {
 	n.mu.Lock()
-	node, ok := n.current[pod.UID]
-	n.mu.Unlock()
-	if ok {
-		n.nominate(pod, node)
+	defer n.mu.Unlock()
+	if wanted, ok := n.wanted[pod.UID]; ok {
+		n.want(pod, wanted.node)
 	}
 }
 
-// keep forgets all nominations but those of the given pods.
-func (n *nominator) keep(nodes map[*corev1.Pod]string) {
-	current := make(map[types.UID]string, len(nodes))
-	for pod, node := range nodes {
-		current[pod.UID] = node
-	}
+// settled drops a pod that has its node, or is gone.
+func (n *nominator) settled(pod types.UID) {
 	n.mu.Lock()
-	n.current = current
-	n.mu.Unlock()
+	defer n.mu.Unlock()
+	delete(n.wanted, pod)
+}
+
+// review wants the pods of promises that hold on their nodes, and no longer those whose promise is broken.
+func (n *nominator) review(k kept) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, pod := range k.broken {
+		delete(n.wanted, pod.UID)
+	}
+	for pod, node := range k.nodes {
+		n.want(pod, node)
+	}
+}
+
+func (n *nominator) holds(item nomination) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.wanted[item.uid] == item
 }
 
 // Start works until the context ends.
@@ -107,7 +144,9 @@ func (n *nominator) Start(ctx context.Context) error {
 				if closed {
 					return
 				}
-				n.write(ctx, item)
+				if n.holds(item) {
+					n.write(ctx, item)
+				}
 				n.queue.Done(item)
 			}
 		})

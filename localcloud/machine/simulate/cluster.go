@@ -20,11 +20,15 @@ import (
 	"github.com/automode-dev/automode/localcloud/machine"
 )
 
-// workers is how many calls to one API server are under way at a time.
-const workers = 24
+// Calls to one API server that are under way at a time. Nodes have a queue and workers of their own: a lease that waits
+// behind a thousand pods makes a node unready, and with it every pod on it has to be told.
+const (
+	nodeWorkers = 48
+	podWorkers  = 24
+)
 
 // cluster plays all simulated machines of one cluster. What is to be done is found from the state under its lock by the
-// step of a task; workers carry the tasks out.
+// steps that workers take.
 type cluster struct {
 	name string
 	opts Options
@@ -33,7 +37,8 @@ type cluster struct {
 
 	client  kubernetes.Interface
 	version string // of the API server, which the kubelets have too
-	queue   workqueue.TypedRateLimitingInterface[task]
+	nodes   queue  // of node names
+	todo    queue  // of keys of pods
 
 	mu      sync.Mutex
 	ended   bool               // no machine is left, and none will come
@@ -41,10 +46,10 @@ type cluster struct {
 	pods    map[string]*pod    // by namespace/name
 }
 
-// task names what a worker looks at: a node or a pod.
-type task struct {
-	node string
-	pod  string
+type queue = workqueue.TypedRateLimitingInterface[string]
+
+func newQueue() queue {
+	return workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[string](100*time.Millisecond, 30*time.Second))
 }
 
 // member is one machine of the cluster.
@@ -56,6 +61,7 @@ type member struct {
 	uid       types.UID // of its Node; empty until registered
 	lease     *coordinationv1.Lease
 	lost      bool // its Node was deleted: a kubelet that runs does not register again
+	unready   bool // its Node is said not to be ready, which only its kubelet can change
 	addresses addresses
 	pods      map[string]*pod
 
@@ -77,7 +83,7 @@ func newCluster(name string, o Options) *cluster {
 	return &cluster{
 		name: name, opts: o, log: o.Log.With("cluster", name), stop: make(chan struct{}),
 		members: map[string]*member{}, pods: map[string]*pod{},
-		queue: workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[task](100*time.Millisecond, 30*time.Second)),
+		nodes: newQueue(), todo: newQueue(),
 	}
 }
 
@@ -87,7 +93,7 @@ func (c *cluster) add(m *member) {
 	defer c.mu.Unlock()
 	name := m.record.Spec.ID
 	c.members[name] = m
-	c.queue.AddAfter(task{node: name}, time.Until(m.record.BootAt))
+	c.nodes.AddAfter(name, time.Until(m.record.BootAt))
 }
 
 // shutDown begins the end of a machine and returns how many others there are.
@@ -96,9 +102,9 @@ func (c *cluster) shutDown(id string, then func()) (left int) {
 	defer c.mu.Unlock()
 	if m := c.members[id]; m != nil {
 		m.stopping, m.then = true, then
-		c.queue.Add(task{node: id})
+		c.nodes.Add(id)
 		for key := range m.pods {
-			c.queue.Add(task{pod: key})
+			c.todo.Add(key)
 		}
 	}
 	for _, m := range c.members {
@@ -118,15 +124,17 @@ func (c *cluster) run(ctx context.Context) {
 	if err != nil {
 		return // ctx ended, or the last machine went
 	}
-	context.AfterFunc(ctx, c.queue.ShutDown)
+	context.AfterFunc(ctx, c.nodes.ShutDown)
+	context.AfterFunc(ctx, c.todo.ShutDown)
 	go c.watchPods(ctx)
+	go c.watchNodes(ctx)
 	go c.watchCNINodes(ctx, config)
 	var wg sync.WaitGroup
-	for range workers {
-		wg.Go(func() {
-			for c.work(ctx) {
-			}
-		})
+	for range nodeWorkers {
+		wg.Go(func() { c.work(ctx, c.nodes, "node", c.stepNode) })
+	}
+	for range podWorkers {
+		wg.Go(func() { c.work(ctx, c.todo, "pod", c.stepPod) })
 	}
 	select {
 	case <-ctx.Done():
@@ -195,34 +203,28 @@ func (c *cluster) tryConnect(ctx context.Context) (*rest.Config, error) {
 	return config, nil
 }
 
-// work carries out one task; it returns false when there will be no more.
-func (c *cluster) work(ctx context.Context) bool {
-	t, shutdown := c.queue.Get()
-	if shutdown {
-		return false
-	}
-	defer c.queue.Done(t)
-	again, err := c.step(ctx, t)
-	switch {
-	case ctx.Err() != nil:
-	case err != nil:
-		c.log.Warn("trying again", "node", t.node, "pod", t.pod, "error", err)
-		c.queue.AddRateLimited(t)
-	default:
-		c.queue.Forget(t)
-		if again > 0 {
-			c.queue.AddAfter(t, again)
+// work takes one thing after the other from a queue until that shuts down. A step does what is due for it and says when
+// to look again; 0 is when something changes.
+func (c *cluster) work(ctx context.Context, queue queue, kind string, step func(context.Context, string) (again time.Duration, err error)) {
+	for {
+		name, shutdown := queue.Get()
+		if shutdown {
+			return
 		}
+		again, err := step(ctx, name)
+		switch {
+		case ctx.Err() != nil:
+		case err != nil:
+			c.log.Warn("trying again", kind, name, "error", err)
+			queue.AddRateLimited(name)
+		default:
+			queue.Forget(name)
+			if again > 0 {
+				queue.AddAfter(name, again)
+			}
+		}
+		queue.Done(name)
 	}
-	return true
-}
-
-// step does what is due for a node or a pod, and says when to look again; 0 is when something changes.
-func (c *cluster) step(ctx context.Context, t task) (again time.Duration, err error) {
-	if t.pod != "" {
-		return c.stepPod(ctx, t.pod)
-	}
-	return c.stepNode(ctx, t.node)
 }
 
 // renewEvery is the time between renewals of one lease: a kubelet's 10 s for few nodes; longer, but well under the 40 s

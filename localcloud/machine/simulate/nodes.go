@@ -21,7 +21,7 @@ func (c *cluster) stepNode(ctx context.Context, name string) (time.Duration, err
 		c.mu.Unlock()
 		return 0, nil
 	}
-	stopping, registered, lost, count := m.stopping, m.uid != "", m.lost, len(c.members)
+	stopping, registered, lost, unready, count := m.stopping, m.uid != "", m.lost, m.unready, len(c.members)
 	wait := time.Until(m.record.BootAt)
 	c.mu.Unlock()
 	switch {
@@ -33,6 +33,10 @@ func (c *cluster) stepNode(ctx context.Context, name string) (time.Duration, err
 		return wait, nil
 	case !registered:
 		if ok, err := c.register(ctx, m); err != nil || !ok {
+			return 0, err
+		}
+	case unready:
+		if err := c.comeBack(ctx, m); err != nil {
 			return 0, err
 		}
 	}
@@ -61,6 +65,24 @@ func (c *cluster) register(ctx context.Context, m *member) (bool, error) {
 	}
 	c.setRegistered(m, registered.UID, false)
 	return true, nil
+}
+
+// comeBack says that a node is ready which was not heard of for so long that it was given up.
+func (c *cluster) comeBack(ctx context.Context, m *member) error {
+	object, err := nodeObject(m.record.Spec, m.config, c.version, time.Now())
+	if err != nil {
+		return err
+	}
+	there, err := c.takeUp(ctx, object)
+	if apierrors.IsNotFound(err) {
+		c.setRegistered(m, m.uid, true)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("telling that node %s is ready: %w", object.Name, err)
+	}
+	c.setRegistered(m, there.UID, false)
+	return nil
 }
 
 // takeUp finds the Node and its pods. One that went down with its machine is ready again.
@@ -98,9 +120,9 @@ func isReady(n *corev1.Node) bool {
 func (c *cluster) setRegistered(m *member, uid types.UID, lost bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	m.uid, m.lost = uid, lost
+	m.uid, m.lost, m.unready = uid, lost, false
 	for key := range m.pods {
-		c.queue.Add(task{pod: key})
+		c.todo.Add(key)
 	}
 }
 

@@ -219,6 +219,13 @@ func TestSimulate(t *testing.T) {
 	f.podPhase("early", corev1.PodRunning)
 	f.admit(one)
 
+	t.Run("a node that was given up comes back", func(t *testing.T) {
+		patch := []byte(`{"status":{"conditions":[{"type":"Ready","status":"Unknown","reason":"NodeStatusUnknown"}]}}`)
+		if _, err := f.client.CoreV1().Nodes().Patch(t.Context(), one, types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status"); err != nil {
+			t.Fatal(err)
+		}
+		f.nodeReady(one, corev1.ConditionTrue)
+	})
 	t.Run("pods run and end", func(t *testing.T) {
 		f.createPod("job", map[string]string{runFor: "300ms", exitCode: "2"}, "")
 		p := f.podPhase("job", corev1.PodFailed)

@@ -23,6 +23,12 @@ func (c *cluster) watchPods(ctx context.Context) {
 	watch(ctx, lw, &corev1.Pod{}, podSink{c})
 }
 
+// watchNodes follows all nodes.
+func (c *cluster) watchNodes(ctx context.Context) {
+	lw := cache.NewListWatchFromClient(c.client.CoreV1().RESTClient(), "nodes", metav1.NamespaceAll, fields.Everything())
+	watch(ctx, lw, &corev1.Node{}, nodeSink{c})
+}
+
 // watchCNINodes follows the addresses of all nodes, once the cluster has such a kind.
 func (c *cluster) watchCNINodes(ctx context.Context, config *rest.Config) {
 	for {
@@ -92,6 +98,33 @@ func (s podSink) Replace(list []any, _ string) error {
 	return nil
 }
 
+// nodeSink looks for nodes that the cluster has given up although their machines run.
+type nodeSink struct{ c *cluster }
+
+func (s nodeSink) Add(o any) error    { s.c.seeNode(o.(*corev1.Node)); return nil }
+func (s nodeSink) Update(o any) error { s.c.seeNode(o.(*corev1.Node)); return nil }
+func (s nodeSink) Delete(any) error   { return nil } // found out by the lease, which goes with the node
+func (s nodeSink) Resync() error      { return nil }
+
+func (s nodeSink) Replace(list []any, _ string) error {
+	for _, o := range list {
+		s.c.seeNode(o.(*corev1.Node))
+	}
+	return nil
+}
+
+// seeNode notes that a node has to show again that it is ready.
+func (c *cluster) seeNode(o *corev1.Node) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m := c.members[o.Name]
+	if m == nil || m.uid != o.UID || m.stopping || isReady(o) || !o.DeletionTimestamp.IsZero() {
+		return
+	}
+	m.unready = true
+	c.nodes.Add(o.Name)
+}
+
 func keyOf(p *corev1.Pod) string { return p.Namespace + "/" + p.Name }
 
 // see notes a pod as it is now.
@@ -120,9 +153,9 @@ func (c *cluster) see(o *corev1.Pod) {
 		m.addresses.release(key, p.address)
 	}
 	if do, again := p.next(time.Now(), m.stopping); do != nothing {
-		c.queue.Add(task{pod: key})
+		c.todo.Add(key)
 	} else if again > 0 {
-		c.queue.AddAfter(task{pod: key}, again)
+		c.todo.AddAfter(key, again)
 	}
 }
 
@@ -190,7 +223,7 @@ func (c *cluster) seeAddresses(o *v1alpha1.CNINode) error {
 	m.addresses.provide(prefixes)
 	for key, p := range m.pods {
 		if p.phase == corev1.PodPending {
-			c.queue.Add(task{pod: key})
+			c.todo.Add(key)
 		}
 	}
 	return nil
