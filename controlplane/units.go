@@ -26,23 +26,18 @@ type flags []string
 func (p *plan) unit(component string, args flags) supervise.Unit {
 	return supervise.Unit{
 		Name: component, Path: p.spec.binary(component), Args: args,
-		Env: p.environment(component), Log: p.dir.log(component), NetNS: p.spec.NetNS,
+		Env: p.environment(), Log: p.dir.log(component), NetNS: p.spec.NetNS,
 	}
 }
 
-// environment of a component. The API server gives the garbage collector room:
-// with thousands of pods coming it spends a third of its time there otherwise.
-// The namespace's inode makes a unit differ when the namespace was made anew
-// under the same name.
-func (p *plan) environment(component string) []string {
-	env := []string{"GOGC=100"}
-	if component == apiServer {
-		env = []string{"GOGC=200"}
+// environment of a component. The namespace's inode makes a unit differ when the
+// namespace was made anew under the same name.
+func (p *plan) environment() []string {
+	info, err := os.Stat(p.spec.NetNS)
+	if err != nil {
+		return nil
 	}
-	if info, err := os.Stat(p.spec.NetNS); err == nil {
-		env = append(env, fmt.Sprintf("AUTOMODE_NETNS=%d", info.Sys().(*syscall.Stat_t).Ino))
-	}
-	return env
+	return []string{fmt.Sprintf("AUTOMODE_NETNS=%d", info.Sys().(*syscall.Stat_t).Ino)}
 }
 
 func (p *plan) etcdUnit() supervise.Unit {
@@ -178,6 +173,6 @@ func (p *plan) forwardUnit() supervise.Unit {
 		})
 	return supervise.Unit{
 		Name: forwards, Path: p.spec.Automode, Args: append([]string{"forward"}, rules...),
-		Env: p.environment(forwards), Log: p.dir.log(forwards),
+		Env: p.environment(), Log: p.dir.log(forwards),
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
@@ -37,7 +39,7 @@ func (p *Provider) IsDrifted(ctx context.Context, claim *karpv1.NodeClaim) (clou
 	if err != nil {
 		return "", fmt.Errorf("looking for drift of claim %q: %w", claim.Name, err)
 	}
-	instance, err := p.cloud.Instance(ctx, id)
+	instance, err := p.sightings.instance(ctx, p.cloud, id)
 	if compute.IsNotFound(err) {
 		return "", cloudprovider.NewNodeClaimNotFoundError(err)
 	}
@@ -89,4 +91,39 @@ func (p *Provider) imageDrifted(ctx context.Context, claim *karpv1.NodeClaim, in
 func sameSet(a, b []string) bool {
 	a, b = slices.Compact(slices.Sorted(slices.Values(a))), slices.Compact(slices.Sorted(slices.Values(b)))
 	return slices.Equal(a, b)
+}
+
+// sightingAge is how old knowledge of where instances are may be when drift is judged.
+const sightingAge = time.Minute
+
+// sightings are the cluster's instances as they were lately. Drift of a thousand nodes costs one call a minute, not one
+// call for each look at each node.
+type sightings struct {
+	mu     sync.Mutex
+	listed time.Time
+	byID   map[string]compute.Instance
+}
+
+// instance finds an instance; a Failure of kind NotFound when it is terminated or unknown.
+func (s *sightings) instance(ctx context.Context, cloud API, id string) (compute.Instance, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if time.Since(s.listed) > sightingAge {
+		all, err := cloud.Instances(ctx)
+		if err != nil {
+			return compute.Instance{}, err
+		}
+		s.listed, s.byID = time.Now(), make(map[string]compute.Instance, len(all))
+		for _, instance := range all {
+			s.byID[instance.ID] = instance
+		}
+	}
+	if instance, ok := s.byID[id]; ok {
+		return instance, nil
+	}
+	instance, err := cloud.Instance(ctx, id) // launched since
+	if err == nil {
+		s.byID[id] = instance
+	}
+	return instance, err
 }

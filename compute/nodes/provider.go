@@ -46,6 +46,8 @@ type Provider struct {
 	images   *images
 	cluster  func() Cluster
 	launched *cache.Cache // names of claims by the instance that was launched for them
+
+	sightings sightings
 }
 
 // launchMemory is how long it is remembered which claim an instance was launched for. It outlasts any delay between a

@@ -92,14 +92,27 @@ func BenchmarkIdle(b *testing.B) {
 	reportProcesses(b, c, time.Minute)
 }
 
+// tenPerNodePool has nodes of four processors in all subnets of the VPC: the private ones alone have not enough addresses
+// for two prefixes on each of a thousand nodes.
 const tenPerNodePool = `
+apiVersion: eks.amazonaws.com/v1
+kind: NodeClass
+metadata: {name: wide}
+spec:
+  role: AmazonEKSAutoNodeRole
+  subnetSelectorTerms:
+  - tags: {kubernetes.io/role/elb: "1"}
+  - tags: {kubernetes.io/role/internal-elb: "1"}
+  securityGroupSelectorTerms:
+  - tags: {"aws:eks:cluster-name": automode}
+---
 apiVersion: karpenter.sh/v1
 kind: NodePool
 metadata: {name: four}
 spec:
   template:
     spec:
-      nodeClassRef: {group: eks.amazonaws.com, kind: NodeClass, name: default}
+      nodeClassRef: {group: eks.amazonaws.com, kind: NodeClass, name: wide}
       requirements:
       - {key: karpenter.sh/capacity-type, operator: In, values: [on-demand]}
       - {key: eks.amazonaws.com/instance-cpu, operator: In, values: ["4"]}

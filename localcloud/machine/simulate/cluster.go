@@ -20,11 +20,12 @@ import (
 	"github.com/automode-dev/automode/localcloud/machine"
 )
 
-// Calls to one API server that are under way at a time. Nodes have a queue and workers of their own: a lease that waits
-// behind a thousand pods makes a node unready, and with it every pod on it has to be told.
+// Calls to one API server that are under way at a time; kubelets would have one or two each. Nodes have a queue and
+// workers of their own: a lease that waits behind a thousand pods makes a node unready, and with it every pod on it has
+// to be told.
 const (
-	nodeWorkers = 48
-	podWorkers  = 24
+	nodeWorkers = 100
+	podWorkers  = 100
 )
 
 // cluster plays all simulated machines of one cluster. What is to be done is found from the state under its lock by the

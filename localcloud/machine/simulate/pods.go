@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/netip"
 	"time"
@@ -172,10 +173,13 @@ func (c *cluster) act(ctx context.Context, do action, p pod, host netip.Addr) er
 	return nil
 }
 
-// writeStatus replaces the status of the pod as it was seen; a conflict means that the watch has something newer.
+// writeStatus writes the status of the pod as kubelets do, by a patch: others write conditions of the pod meanwhile. A
+// conflict means that another pod of that name has come.
 func (c *cluster) writeStatus(ctx context.Context, seen *corev1.Pod, st corev1.PodStatus) error {
-	object := *seen
-	object.Status = st
-	_, err := c.client.CoreV1().Pods(seen.Namespace).UpdateStatus(ctx, &object, metav1.UpdateOptions{})
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": seen.UID}, "status": st})
+	if err != nil {
+		return fmt.Errorf("printing the status: %w", err)
+	}
+	_, err = c.client.CoreV1().Pods(seen.Namespace).Patch(ctx, seen.Name, types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status")
 	return err
 }
