@@ -1,0 +1,68 @@
+package provisioning
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// queued drains the nominations that would be written now.
+func queued(n *nominator) []string {
+	var list []string
+	for n.queue.Len() > 0 {
+		item, _ := n.queue.Get()
+		if n.holds(item) {
+			list = append(list, item.pod.Name+" "+item.node)
+		}
+		n.queue.Done(item)
+	}
+	return list
+}
+
+func TestNominationsWaitForTheNode(t *testing.T) {
+	n, a := newNominator(nil), pod("a", "")
+	expect := func(step string, want ...string) {
+		t.Helper()
+		if diff := cmp.Diff(want, queued(n)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", step, diff)
+		}
+	}
+	n.plan("c", []*corev1.Pod{a})
+	expect("planned")
+	n.launched(claim("c", "i-1"))
+	expect("launched")
+	n.nodeJoined("i-1")
+	expect("joined", "a i-1")
+	n.review(kept{nodes: map[*corev1.Pod]string{pod("a", "i-1"): "i-1"}})
+	expect("reviewed while nominated")
+	n.dropped(a)
+	expect("dropped by the scheduler", "a i-1")
+	n.dropped(a)
+	n.settled(a.UID)
+	expect("bound before it was written")
+	n.review(kept{nodes: map[*corev1.Pod]string{a: "i-1"}})
+	expect("reviewed", "a i-1")
+	n.review(kept{broken: []*corev1.Pod{a}})
+	n.dropped(a)
+	expect("the promise is broken")
+}
+
+func TestNominationsEndWithTheNode(t *testing.T) {
+	n, a, b := newNominator(nil), pod("a", ""), pod("b", "")
+	n.nodeJoined("i-1")
+	n.plan("c", []*corev1.Pod{a})
+	n.plan("d", []*corev1.Pod{b})
+	n.launched(claim("c", "i-1"))
+	n.forget("d")
+	n.launched(claim("d", "i-2"))
+	n.nodeJoined("i-2")
+	if diff := cmp.Diff([]string{"a i-1"}, queued(n)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	n.nodeLeft("i-1")
+	n.dropped(a)
+	if got := queued(n); got != nil {
+		t.Errorf("nominated for a node that left: %v", got)
+	}
+}
