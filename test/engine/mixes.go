@@ -5,54 +5,63 @@ import (
 	"math/rand/v2"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	v1 "sigs.k8s.io/karpenter/pkg/apis/v1"
-	"sigs.k8s.io/karpenter/pkg/cloudprovider"
-	kfake "sigs.k8s.io/karpenter/pkg/cloudprovider/fake"
-	"sigs.k8s.io/karpenter/pkg/scheduling"
-
-	"github.com/automode-dev/automode/compute/catalog"
 )
 
-// Mix makes pods for benchmarks.
-type Mix func(r *rand.Rand, n int) []*corev1.Pod
-
-// Mixes are the workloads of the price table, by name.
-var Mixes = map[string]Mix{
-	"uniform":        func(r *rand.Rand, n int) []*corev1.Pod { return each(n, func(int) (int64, int64) { return 500, 1024 }) },
-	"generic":        generic,
-	"cpu and memory": cpuAndMemory,
-	"heavy tail":     heavyTail,
-	"deployments":    deployments,
-	"many small": func(r *rand.Rand, n int) []*corev1.Pod {
-		return each(n, func(int) (int64, int64) { return int64(10 + r.IntN(100)), int64(16 + r.IntN(200)) })
-	},
-	"few huge": func(r *rand.Rand, n int) []*corev1.Pod {
-		return each(n/20+2, func(int) (int64, int64) { return int64(4000 + 1000*r.IntN(20)), int64(8192 * (1 + r.IntN(12))) })
-	},
-	"memory heavy": func(r *rand.Rand, n int) []*corev1.Pod {
-		return each(n, func(int) (int64, int64) { return int64(100 + r.IntN(400)), int64(2048 + r.IntN(6144)) })
-	},
-	"zones": func(r *rand.Rand, n int) []*corev1.Pod {
-		return withSpread(deployments(r, n), corev1.LabelTopologyZone)
-	},
+// Mix is a workload of the price table: the same seed makes the same pods.
+type Mix struct {
+	Name string
+	Pods func(r *rand.Rand, n int) []*corev1.Pod
+	// What must be among the types that are allowed.
+	GPU, Arm, Spot bool
 }
 
+// Mixes are the workloads that prices are compared for.
+var Mixes = []Mix{
+	{Name: "equal", Pods: func(_ *rand.Rand, n int) []*corev1.Pod { return each(n, func(int) (int64, int64) { return 500, 1024 }) }},
+	{Name: "uniform", Pods: uniform},
+	{Name: "generic", Pods: generic},
+	{Name: "cpu-and-memory", Pods: cpuAndMemory},
+	{Name: "heavy-tail", Pods: heavyTail},
+	{Name: "deployments", Pods: deployments},
+	{Name: "many-small", Pods: manySmall},
+	{Name: "few-huge", Pods: fewHuge},
+	{Name: "memory-heavy", Pods: memoryHeavy},
+	{Name: "gpu", Pods: someGPU, GPU: true},
+	{Name: "spreads", Pods: ruled(spreadOverZones, spreadOverHosts)},
+	{Name: "affinities", Pods: ruled(togetherInZone, apartByHost, none)},
+	{Name: "preferences", Pods: ruled(preferZone, preferApart, preferSpread)},
+	{Name: "anything", Pods: ruled(none, spreadOverZones, spreadOverHosts, togetherInZone, apartByHost, preferZone, preferApart, preferSpread)},
+	{Name: "capacity-types", Pods: ruled(none, label(v1.CapacityTypeLabelKey, v1.CapacityTypeOnDemand), label(v1.CapacityTypeLabelKey, v1.CapacityTypeSpot)), Spot: true},
+	{Name: "architectures", Pods: ruled(none, label(corev1.LabelArchStable, "amd64"), label(corev1.LabelArchStable, "arm64")), Arm: true},
+}
+
+// each makes pods whose shapes, in thousandths of a cpu and MiB, a function gives.
 func each(n int, shape func(int) (int64, int64)) []*corev1.Pod {
 	var out []*corev1.Pod
 	for i := range n {
 		cpu, memory := shape(i)
-		out = append(out, benchPod(i, cpu, memory))
+		out = append(out, waitingPod(i, "app", cpu, memory))
 	}
 	return out
 }
 
-func benchPod(i int, cpu, memoryMi int64) *corev1.Pod {
-	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: fmt.Sprintf("pod-%06d", i), UID: types.UID(fmt.Sprint("uid-", i))}}
+// waitingPod is a pod of a ReplicaSet that the scheduler has no node for.
+func waitingPod(i int, app string, cpu, memoryMi int64) *corev1.Pod {
+	controller := true
+	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: fmt.Sprintf("pod-%06d", i), UID: types.UID(fmt.Sprint("uid-", i)),
+		Labels:          map[string]string{"app": app},
+		OwnerReferences: []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: app, UID: types.UID(app), Controller: &controller}}}}
 	p.Spec.Containers = []corev1.Container{{Name: "c", Resources: corev1.ResourceRequirements{Requests: amounts(cpu, memoryMi, 0)}}}
-	p.Status.Phase = corev1.PodPending
+	p.Status = waitingStatus()
 	return p
+}
+
+func waitingStatus() corev1.PodStatus {
+	return corev1.PodStatus{Phase: corev1.PodPending, Conditions: []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable}}}
 }
 
 var (
@@ -62,6 +71,10 @@ var (
 
 func generic(r *rand.Rand, n int) []*corev1.Pod {
 	return each(n, func(int) (int64, int64) { return randomCPU[r.IntN(5)], randomMemory[r.IntN(6)] })
+}
+
+func uniform(r *rand.Rand, n int) []*corev1.Pod {
+	return each(n, func(int) (int64, int64) { return int64(50 + r.IntN(1950)), int64(64 + r.IntN(4032)) })
 }
 
 func cpuAndMemory(_ *rand.Rand, n int) []*corev1.Pod {
@@ -80,25 +93,98 @@ func heavyTail(r *rand.Rand, n int) []*corev1.Pod {
 	})
 }
 
-func deployments(r *rand.Rand, n int) []*corev1.Pod {
-	var out []*corev1.Pod
-	for d := 0; len(out) < n; d++ {
-		cpu, memory := int64(50*(1+r.IntN(80))), int64(128*(1+r.IntN(200)))
-		for range 1 + r.IntN(60) {
-			p := benchPod(len(out), cpu, memory)
-			p.Labels = map[string]string{"app": fmt.Sprint("app-", d)}
-			out = append(out, p)
-		}
-	}
-	return out[:n]
+func manySmall(r *rand.Rand, n int) []*corev1.Pod {
+	return each(n, func(int) (int64, int64) { return int64(10 + r.IntN(100)), int64(16 + r.IntN(200)) })
 }
 
-func withSpread(pods []*corev1.Pod, key string) []*corev1.Pod {
-	for _, p := range pods {
-		p.Spec.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{MaxSkew: 1, TopologyKey: key, WhenUnsatisfiable: corev1.DoNotSchedule,
-			LabelSelector: &metav1.LabelSelector{MatchLabels: p.Labels}}}
+func fewHuge(r *rand.Rand, n int) []*corev1.Pod {
+	return each(n/20+2, func(int) (int64, int64) { return int64(4000 + 1000*r.IntN(20)), int64(8192 * (1 + r.IntN(12))) })
+}
+
+func memoryHeavy(r *rand.Rand, n int) []*corev1.Pod {
+	return each(n, func(int) (int64, int64) { return int64(100 + r.IntN(400)), int64(2048 + r.IntN(6144)) })
+}
+
+// someGPU is one pod in ten that asks for a GPU among plain ones.
+func someGPU(r *rand.Rand, n int) []*corev1.Pod {
+	pods := generic(r, n)
+	for i, p := range pods {
+		if i%10 == 0 {
+			requests := amounts(int64(1000*(1+r.IntN(4))), int64(4096*(1+r.IntN(4))), 0)
+			requests[gpuResource] = resource.MustParse("1")
+			p.Spec.Containers[0].Resources.Requests = requests
+		}
 	}
 	return pods
+}
+
+// deployments are groups of up to 60 equal pods.
+func deployments(r *rand.Rand, n int) []*corev1.Pod { return ruled(none)(r, n) }
+
+// ruled makes deployments that each follow one of the rules.
+func ruled(rules ...func(*rand.Rand, *corev1.Pod)) func(*rand.Rand, int) []*corev1.Pod {
+	return func(r *rand.Rand, n int) []*corev1.Pod {
+		var out []*corev1.Pod
+		for d := 0; len(out) < n; d++ {
+			cpu, memory := int64(50*(1+r.IntN(80))), int64(128*(1+r.IntN(200)))
+			replicas := min(1+r.IntN(60), n-len(out))
+			rule, choice := rules[r.IntN(len(rules))], r.Uint64()
+			for range replicas {
+				p := waitingPod(len(out), fmt.Sprint("app-", d), cpu, memory)
+				rule(rand.New(rand.NewPCG(choice, 0)), p)
+				out = append(out, p)
+			}
+		}
+		return out
+	}
+}
+
+func none(*rand.Rand, *corev1.Pod) {}
+
+func label(key, value string) func(*rand.Rand, *corev1.Pod) {
+	return func(_ *rand.Rand, p *corev1.Pod) { p.Spec.NodeSelector = map[string]string{key: value} }
+}
+
+func own(p *corev1.Pod) *metav1.LabelSelector { return &metav1.LabelSelector{MatchLabels: p.Labels} }
+
+func spread(p *corev1.Pod, key string, skew int32, when corev1.UnsatisfiableConstraintAction) {
+	p.Spec.TopologySpreadConstraints = append(p.Spec.TopologySpreadConstraints,
+		corev1.TopologySpreadConstraint{MaxSkew: skew, TopologyKey: key, WhenUnsatisfiable: when, LabelSelector: own(p)})
+}
+
+func spreadOverZones(_ *rand.Rand, p *corev1.Pod) {
+	spread(p, corev1.LabelTopologyZone, 1, corev1.DoNotSchedule)
+}
+
+// spreadOverHosts lets a few pods of a deployment share a node.
+func spreadOverHosts(r *rand.Rand, p *corev1.Pod) {
+	spread(p, corev1.LabelHostname, int32(3+r.IntN(8)), corev1.DoNotSchedule)
+}
+
+func togetherInZone(_ *rand.Rand, p *corev1.Pod) {
+	p.Spec.Affinity = &corev1.Affinity{PodAffinity: &corev1.PodAffinity{RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{
+		{TopologyKey: corev1.LabelTopologyZone, LabelSelector: own(p)}}}}
+}
+
+func apartByHost(_ *rand.Rand, p *corev1.Pod) {
+	p.Spec.Affinity = &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{
+		{TopologyKey: corev1.LabelHostname, LabelSelector: own(p)}}}}
+}
+
+func preferZone(r *rand.Rand, p *corev1.Pod) {
+	zone := string(rune('a' + r.IntN(3)))
+	p.Spec.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{PreferredDuringSchedulingIgnoredDuringExecution: []corev1.PreferredSchedulingTerm{
+		{Weight: int32(1 + r.IntN(100)), Preference: corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{
+			{Key: corev1.LabelTopologyZone, Operator: corev1.NodeSelectorOpIn, Values: []string{priceRegion + zone}}}}}}}}
+}
+
+func preferApart(r *rand.Rand, p *corev1.Pod) {
+	p.Spec.Affinity = &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{PreferredDuringSchedulingIgnoredDuringExecution: []corev1.WeightedPodAffinityTerm{
+		{Weight: int32(1 + r.IntN(100)), PodAffinityTerm: corev1.PodAffinityTerm{TopologyKey: corev1.LabelHostname, LabelSelector: own(p)}}}}}
+}
+
+func preferSpread(_ *rand.Rand, p *corev1.Pod) {
+	spread(p, corev1.LabelTopologyZone, 1, corev1.ScheduleAnyway)
 }
 
 // Diverse is the mix of Karpenter's own benchmark: fifths of plain pods, of
@@ -122,8 +208,7 @@ func Diverse(r *rand.Rand, n int) []*corev1.Pod {
 				{TopologyKey: corev1.LabelTopologyZone, LabelSelector: selector("my-affininity", p.Labels["my-affininity"])}}}}
 		case 4:
 			p.Labels = map[string]string{"app": "nginx"}
-			p.Spec.Affinity = &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{
-				{TopologyKey: corev1.LabelHostname, LabelSelector: selector("app", "nginx")}}}}
+			apartByHost(r, p)
 		default:
 			p.Labels = map[string]string{"my-label": letter()}
 		}
@@ -131,74 +216,17 @@ func Diverse(r *rand.Rand, n int) []*corev1.Pod {
 	return pods
 }
 
-// Preferences is Karpenter's benchmark of soft constraints: one that can be met
-// for all pods, one that can be for some, and one that costs a node per pod.
-func Preferences(_ *rand.Rand, n int) []*corev1.Pod {
+// Soft is Karpenter's benchmark of preferences: one that can be met for all
+// pods, one that can be for some, and one that costs a node per pod.
+func Soft(_ *rand.Rand, n int) []*corev1.Pod {
 	pods := each(n, func(int) (int64, int64) { return 500, 512 })
-	nginx := &metav1.LabelSelector{MatchLabels: map[string]string{"app": "nginx"}}
 	for _, p := range pods {
-		p.Labels = nginx.MatchLabels
 		p.Spec.Affinity = &corev1.Affinity{
 			NodeAffinity: &corev1.NodeAffinity{PreferredDuringSchedulingIgnoredDuringExecution: []corev1.PreferredSchedulingTerm{{Weight: 1, Preference: corev1.NodeSelectorTerm{
 				MatchExpressions: []corev1.NodeSelectorRequirement{{Key: corev1.LabelTopologyZone, Operator: corev1.NodeSelectorOpIn, Values: []string{"test-zone-1"}}}}}}},
 			PodAntiAffinity: &corev1.PodAntiAffinity{PreferredDuringSchedulingIgnoredDuringExecution: []corev1.WeightedPodAffinityTerm{
-				{Weight: 10, PodAffinityTerm: corev1.PodAffinityTerm{TopologyKey: corev1.LabelTopologyZone, LabelSelector: nginx}},
-				{Weight: 1, PodAffinityTerm: corev1.PodAffinityTerm{TopologyKey: corev1.LabelHostname, LabelSelector: nginx}}}}}
+				{Weight: 10, PodAffinityTerm: corev1.PodAffinityTerm{TopologyKey: corev1.LabelTopologyZone, LabelSelector: own(p)}},
+				{Weight: 1, PodAffinityTerm: corev1.PodAffinityTerm{TopologyKey: corev1.LabelHostname, LabelSelector: own(p)}}}}}
 	}
 	return pods
-}
-
-// FakeTypes are Karpenter's own made-up types.
-func FakeTypes(n int) []*cloudprovider.InstanceType { return kfake.InstanceTypes(n) }
-
-// CatalogTypes are the real types of a region as the product sizes them, in
-// three zones, bought on demand and as spot where asked for.
-func CatalogTypes(region string, spot bool, keep func(*catalog.Type) bool) []*cloudprovider.InstanceType {
-	cat := catalog.Default()
-	var out []*cloudprovider.InstanceType
-	for i := range cat.Types() {
-		t := &cat.Types()[i]
-		price, ok := cat.OnDemand(region, t.Name)
-		if !ok || t.BareMetal || !keep(t) {
-			continue
-		}
-		pods := int64(min(110, t.Network.Interfaces*(t.Network.IPv4PerInterface-1)))
-		it := &cloudprovider.InstanceType{Name: t.Name,
-			Capacity: amounts(int64(t.VCPUs)*1000, t.MemoryMiB*925/1000, pods),
-			Overhead: &cloudprovider.InstanceTypeOverhead{KubeReserved: amounts(520, 792+11*pods, 0)}}
-		var zones []string
-		for _, z := range cat.Zones(region)[:3] {
-			if !cat.Offered(region, z.ID, t.Name) {
-				continue
-			}
-			zones = append(zones, z.Name)
-			for _, ct := range []string{v1.CapacityTypeOnDemand, v1.CapacityTypeSpot} {
-				p := price
-				if ct == v1.CapacityTypeSpot {
-					if p, ok = cat.Spot(region, z.ID, t.Name); !ok || !spot {
-						continue
-					}
-				}
-				it.Offerings = append(it.Offerings, &cloudprovider.Offering{Price: p, Available: true, Requirements: scheduling.NewLabelRequirements(map[string]string{
-					corev1.LabelTopologyZone: z.Name, v1.CapacityTypeLabelKey: ct})})
-			}
-		}
-		it.Requirements = scheduling.NewRequirements(
-			scheduling.NewRequirement(corev1.LabelInstanceTypeStable, corev1.NodeSelectorOpIn, t.Name),
-			scheduling.NewRequirement(corev1.LabelArchStable, corev1.NodeSelectorOpIn, t.Arch()),
-			scheduling.NewRequirement(corev1.LabelOSStable, corev1.NodeSelectorOpIn, "linux"),
-			scheduling.NewRequirement(corev1.LabelTopologyZone, corev1.NodeSelectorOpIn, zones...),
-			scheduling.NewRequirement(v1.CapacityTypeLabelKey, corev1.NodeSelectorOpIn, v1.CapacityTypeOnDemand, v1.CapacityTypeSpot))
-		if len(it.Offerings) > 0 {
-			out = append(out, it)
-		}
-	}
-	return out
-}
-
-// OnePool is a pool without requirements.
-func OnePool() []*v1.NodePool {
-	p := &v1.NodePool{ObjectMeta: metav1.ObjectMeta{Name: "default", UID: "np"}}
-	p.Spec.Template.Spec.NodeClassRef = &v1.NodeClassReference{Group: "eks.amazonaws.com", Kind: "NodeClass", Name: "default"}
-	return []*v1.NodePool{p}
 }

@@ -1,0 +1,64 @@
+package engine
+
+import (
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"runtime"
+)
+
+// memory is what a cluster takes: its objects as an informer cache has them,
+// each side's own tables, and the peak while it decides, the snapshot included.
+func memory(w io.Writer, p params) error {
+	s := newSheet(w, fmt.Sprintf("Memory, %d pods per node of the size that an API server gives out, 1,000 more waiting", podsPerNode), "nodes ", "pods  ", "side     ", "objects", "own tables", "peak of provisioning", "peak of consolidation", "most in all")
+	for _, types := range p.types {
+		for _, nodes := range p.nodes {
+			base := liveHeap()
+			c, err := fleets[1].build(nodes, types, p.seed)
+			if err != nil {
+				return err
+			}
+			c.Waiting = generic(rand.New(rand.NewPCG(p.seed, 1)), min(1000, podsPerNode*nodes))
+			c.fillIn()
+			objects := liveHeap() - base
+			sides := []struct {
+				name string
+				make func(*Cluster) (decider, error)
+			}{{"engine", ourSide}, {"Karpenter", karpenterSide}}
+			if nodes > p.most {
+				sides = sides[:1]
+			}
+			for _, side := range sides {
+				cells, err := footprint(c, side.make, objects)
+				if err != nil {
+					return err
+				}
+				s.row(append([]string{count(nodes), count(nodes * podsPerNode), side.name}, cells...)...)
+			}
+		}
+	}
+	return nil
+}
+
+// footprint measures one side with a cluster.
+func footprint(c *Cluster, side func(*Cluster) (decider, error), objects int64) ([]string, error) {
+	before := liveHeap()
+	d, err := side(c)
+	if err != nil {
+		return nil, err
+	}
+	tables := liveHeap() - before
+	var peaks [2]int64
+	for i, decide := range []func(decider) (Decision, error){decider.Provision, decider.Consolidate} {
+		u, err := once(func() error {
+			_, err := decide(d)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		peaks[i] = u.Peak
+	}
+	runtime.KeepAlive(d)
+	return []string{megabytes(objects), megabytes(tables), megabytes(peaks[0]), megabytes(peaks[1]), megabytes(objects + tables + max(peaks[0], peaks[1]))}, nil
+}

@@ -1,0 +1,125 @@
+package engine
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	v1 "sigs.k8s.io/karpenter/pkg/apis/v1"
+
+	"github.com/automode-dev/automode/compute/disruption"
+	"github.com/automode-dev/automode/compute/solver"
+	"github.com/automode-dev/automode/compute/state"
+)
+
+// Engine is the project's engine with a cluster in its picture.
+type Engine struct {
+	cluster *Cluster
+	picture *state.Picture
+	types   []*solver.InstanceType
+}
+
+// translated keeps the lists of instance types in the solver's terms from one
+// decision to the next, as the controllers do.
+var translated state.Types
+
+// NewEngine feeds the picture with the objects of a cluster.
+func NewEngine(c *Cluster) *Engine {
+	e := &Engine{cluster: c, picture: state.NewPicture(), types: translated.Translate(c.Types)}
+	for _, p := range c.Pools {
+		e.picture.Set(p)
+	}
+	for _, d := range c.DaemonSets {
+		e.picture.Set(d)
+	}
+	for _, n := range c.Nodes {
+		e.picture.Set(n.Node)
+		e.picture.Set(n.Claim)
+		for _, p := range n.Pods {
+			e.picture.Set(p)
+		}
+	}
+	for _, p := range c.Waiting {
+		e.picture.Set(p)
+	}
+	return e
+}
+
+// Provision decides about the pods that wait, the snapshot of the picture included.
+func (e *Engine) Provision() (Decision, error) {
+	return fromPlan(solver.Solve(e.snapshot())), nil
+}
+
+func (e *Engine) snapshot() solver.Snapshot {
+	waiting := e.picture.Waiting(func(*corev1.Pod) bool { return false })
+	s, _ := e.picture.Snapshot(state.Question{Pods: waiting, Types: func(*v1.NodePool) []*solver.InstanceType { return e.types }})
+	return s
+}
+
+// Consolidate decides once which nodes to do without, the snapshot included.
+func (e *Engine) Consolidate() (Decision, error) {
+	plan := disruption.Disrupt(e.disruptionSnapshot())
+	var d Decision
+	d.Place = map[string][]string{}
+	for i := range plan.Steps {
+		step := &plan.Steps[i]
+		for _, r := range step.Nodes {
+			d.Remove = append(d.Remove, r.Node)
+		}
+		d.add(step.Placements, step.Claims)
+	}
+	return d, nil
+}
+
+func (e *Engine) disruptionSnapshot() disruption.Snapshot {
+	base := e.snapshot()
+	s := disruption.Snapshot{Now: time.Now(), Pending: base.Pods, DaemonSets: base.DaemonSets, Namespaces: base.Namespaces, WellKnown: base.WellKnown, PDBs: budgets(e.cluster.PDBs)}
+	for i, p := range e.picture.Pools() {
+		pool := disruption.Pool{Pool: base.Pools[i], Policy: disruption.Policy(p.Spec.Disruption.ConsolidationPolicy), ConsolidateAfter: p.Spec.Disruption.ConsolidateAfter.Duration}
+		for _, b := range p.Spec.Disruption.Budgets {
+			pool.Budgets = append(pool.Budgets, disruption.Budget{Nodes: b.Nodes})
+		}
+		s.Pools = append(s.Pools, pool)
+	}
+	for i, m := range e.picture.Machines() {
+		conditions := m.Claim.StatusConditions()
+		s.Nodes = append(s.Nodes, disruption.Node{Node: base.Nodes[i], Claim: m.Claim.Name, Joined: true, Ready: true,
+			Consolidatable: conditions.IsTrue(v1.ConditionTypeConsolidatable), Created: m.Claim.CreationTimestamp.Time, Settled: m.Claim.Status.LastPodEventTime.Time})
+	}
+	return s
+}
+
+func budgets(list []*policyv1.PodDisruptionBudget) []disruption.PDB {
+	var out []disruption.PDB
+	for _, p := range list {
+		if selector, err := metav1.LabelSelectorAsSelector(p.Spec.Selector); err == nil {
+			out = append(out, disruption.PDB{Namespace: p.Namespace, Name: p.Name, Selector: selector, Allowed: int(p.Status.DisruptionsAllowed)})
+		}
+	}
+	return out
+}
+
+func fromPlan(plan solver.Plan) Decision {
+	d := Decision{Place: map[string][]string{}, LeftOut: len(plan.Unplaced), Bound: plan.Bound}
+	d.add(plan.Placements, plan.Claims)
+	return d
+}
+
+func (d *Decision) add(placements []solver.Placement, claims []solver.Claim) {
+	for _, x := range placements {
+		d.Place[x.Node] = append(d.Place[x.Node], podNames(x.Pods)...)
+	}
+	for _, c := range claims {
+		d.Launch = append(d.Launch, Launch{Pool: c.Pool, Type: c.Cheapest.Type, Zone: c.Cheapest.Zone, CapacityType: c.Cheapest.CapacityType,
+			Price: c.Cheapest.Price, Pods: podNames(c.Pods)})
+	}
+}
+
+func podNames(pods []*corev1.Pod) []string {
+	out := make([]string, len(pods))
+	for i, p := range pods {
+		out[i] = p.Name
+	}
+	return out
+}
