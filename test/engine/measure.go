@@ -23,7 +23,7 @@ const (
 	enoughTime = time.Second
 )
 
-// Measure runs a piece of work until it has taken a second, at most so many
+// Measure runs a piece of work until it has taken a second of cpu time, at most so many
 // times, and returns the least of each figure. What prepare does is not counted.
 func Measure(runs int, prepare func() (func() error, error)) (Usage, error) {
 	var least Usage
@@ -41,7 +41,7 @@ func Measure(runs int, prepare func() (func() error, error)) (Usage, error) {
 			least = u
 		}
 		least = Usage{min(least.CPU, u.CPU), min(least.Wall, u.Wall), min(least.Peak, u.Peak)}
-		total += u.Wall
+		total += u.CPU
 	}
 	return least, nil
 }

@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	tableFlag = flag.String("table", "", "print a table: speed, preferences, price, existing, consolidate, shrink or memory")
+	tableFlag = flag.String("table", "", "print a table at full size: speed, types, pools, preferences, price, existing, consolidate, shrink or memory")
 	podsFlag  = flag.String("pods", "", "numbers of pods, separated by commas")
 	nodesFlag = flag.String("nodes", "", "numbers of nodes, separated by commas")
 	typesFlag = flag.String("types", "", "numbers of made-up instance types, separated by commas")
@@ -42,6 +42,10 @@ type table struct {
 var tables = []table{
 	{"speed", params{pods: []int{100, 1000, 5000, 10000, 100000}, types: []int{400}, pools: []int{1}, most: 10000},
 		params{pods: []int{50}, types: []int{10}, pools: []int{1, 2}, most: 50}, diverse},
+	{"types", params{pods: []int{1000}, types: []int{50, 100, 200, 400, 800}, pools: []int{1}, most: 1000},
+		params{pods: []int{10}, types: []int{2, 4}, pools: []int{1}, most: 10}, diverse},
+	{"pools", params{pods: []int{1000}, types: []int{400}, pools: []int{1, 5, 20, 50}, most: 1000},
+		params{pods: []int{10}, types: []int{4}, pools: []int{1, 3}, most: 10}, diverse},
 	{"preferences", params{pods: []int{1000, 4000}, types: []int{400}, pools: []int{1}, most: 1000},
 		params{pods: []int{20}, types: []int{10}, pools: []int{1}, most: 20}, preferences},
 	{"price", params{pods: []int{60, 250, 1000}, mixes: mixNames(), allow: allowedNames(), most: 1000},
