@@ -1,14 +1,12 @@
 package engine
 
 import (
-	"time"
-
 	corev1 "k8s.io/api/core/v1"
-	policyv1 "k8s.io/api/policy/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
 	v1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 
 	"github.com/automode-dev/automode/compute/disruption"
+	"github.com/automode-dev/automode/compute/disruption/survey"
 	"github.com/automode-dev/automode/compute/solver"
 	"github.com/automode-dev/automode/compute/state"
 )
@@ -52,16 +50,21 @@ func (e *Engine) Provision() (Decision, error) {
 }
 
 func (e *Engine) snapshot() solver.Snapshot {
-	waiting := e.picture.Waiting(func(*corev1.Pod) bool { return false })
-	s, _ := e.picture.Snapshot(state.Question{Pods: waiting, Types: func(*v1.NodePool) []*solver.InstanceType { return e.types }})
+	s, _ := e.picture.Snapshot(state.Question{Pods: e.waiting(), Types: e.listTypes})
 	return s
 }
 
-// Consolidate decides once which nodes to do without, the snapshot included.
+func (e *Engine) waiting() []*corev1.Pod {
+	return e.picture.Waiting(func(*corev1.Pod) bool { return false })
+}
+
+func (e *Engine) listTypes(*v1.NodePool) []*solver.InstanceType { return e.types }
+
+// Consolidate decides once which nodes to do without, the survey of the picture included.
 func (e *Engine) Consolidate() (Decision, error) {
-	plan := disruption.Disrupt(e.disruptionSnapshot())
-	var d Decision
-	d.Place = map[string][]string{}
+	s := survey.Take(survey.Question{Picture: e.picture, Clock: clock.RealClock{}, Pods: e.waiting(), PDBs: e.cluster.PDBs, Types: e.listTypes})
+	plan := disruption.Disrupt(s.Snapshot)
+	d := Decision{Place: map[string][]string{}}
 	for i := range plan.Steps {
 		step := &plan.Steps[i]
 		for _, r := range step.Nodes {
@@ -70,34 +73,6 @@ func (e *Engine) Consolidate() (Decision, error) {
 		d.add(step.Placements, step.Claims)
 	}
 	return d, nil
-}
-
-func (e *Engine) disruptionSnapshot() disruption.Snapshot {
-	base := e.snapshot()
-	s := disruption.Snapshot{Now: time.Now(), Pending: base.Pods, DaemonSets: base.DaemonSets, Namespaces: base.Namespaces, WellKnown: base.WellKnown, PDBs: budgets(e.cluster.PDBs)}
-	for i, p := range e.picture.Pools() {
-		pool := disruption.Pool{Pool: base.Pools[i], Policy: disruption.Policy(p.Spec.Disruption.ConsolidationPolicy), ConsolidateAfter: p.Spec.Disruption.ConsolidateAfter.Duration}
-		for _, b := range p.Spec.Disruption.Budgets {
-			pool.Budgets = append(pool.Budgets, disruption.Budget{Nodes: b.Nodes})
-		}
-		s.Pools = append(s.Pools, pool)
-	}
-	for i, m := range e.picture.Machines() {
-		conditions := m.Claim.StatusConditions()
-		s.Nodes = append(s.Nodes, disruption.Node{Node: base.Nodes[i], Claim: m.Claim.Name, Joined: true, Ready: true,
-			Consolidatable: conditions.IsTrue(v1.ConditionTypeConsolidatable), Created: m.Claim.CreationTimestamp.Time, Settled: m.Claim.Status.LastPodEventTime.Time})
-	}
-	return s
-}
-
-func budgets(list []*policyv1.PodDisruptionBudget) []disruption.PDB {
-	var out []disruption.PDB
-	for _, p := range list {
-		if selector, err := metav1.LabelSelectorAsSelector(p.Spec.Selector); err == nil {
-			out = append(out, disruption.PDB{Namespace: p.Namespace, Name: p.Name, Selector: selector, Allowed: int(p.Status.DisruptionsAllowed)})
-		}
-	}
-	return out
 }
 
 func fromPlan(plan solver.Plan) Decision {

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"k8s.io/client-go/tools/record"
@@ -100,10 +101,12 @@ func (k *Karpenter) Provision() (Decision, error) {
 }
 
 // Consolidate is one pass of Karpenter's disruption controller: empty nodes, else
-// several nodes, else one node. Drift is left out, and so is the wait of 15
-// seconds for validation.
+// several nodes, else one node. Drift is left out, and so are the wait of 15
+// seconds for validation, and the minutes after which it would take what it has:
+// a busy machine would cut it short.
 func (k *Karpenter) Consolidate() (Decision, error) {
-	ctx := injection.WithControllerName(k.ctx, "disruption")
+	ctx := injection.WithControllerName(unhurried{k.ctx}, "disruption")
+	disruption.SingleNodeConsolidationTimeoutDuration = math.MaxInt64
 	c := disruption.MakeConsolidation(clock.RealClock{}, k.cluster, k.objects, k.provisioner, k.provider, k.recorder, k.queue)
 	valid := disruption.WithValidator(accepted{})
 	for _, method := range []disruption.Method{disruption.NewEmptiness(c, valid), disruption.NewMultiNodeConsolidation(c, valid), disruption.NewSingleNodeConsolidation(c, valid)} {
@@ -132,6 +135,13 @@ func (k *Karpenter) compute(ctx context.Context, method disruption.Method) ([]di
 	}
 	return method.ComputeCommands(ctx, allowed, candidates...)
 }
+
+// unhurried is a context with a deadline that has passed and does not matter:
+// contexts with a timeout that are made of it get none.
+type unhurried struct{ context.Context }
+
+// Deadline is sooner than any other.
+func (unhurried) Deadline() (time.Time, bool) { return time.Time{}, true }
 
 // accepted is a validator that takes every command for valid.
 type accepted struct{}
