@@ -130,7 +130,7 @@ func newManager(ctx context.Context, kubeconfig *rest.Config, config Config) (ma
 		BaseContext: func() context.Context {
 			return log.IntoContext(options.ToContext(context.Background(), options.FromContext(ctx)), log.Log)
 		},
-		Cache: cache.Options{ByObject: map[client.Object]cache.ByObject{
+		Cache: cache.Options{DefaultTransform: cache.TransformStripManagedFields(), ByObject: map[client.Object]cache.ByObject{
 			&coordinationv1.Lease{}: {Field: fields.SelectorFromSet(fields.Set{"metadata.namespace": "kube-node-lease"})},
 		}},
 	})

@@ -20,12 +20,13 @@ import (
 	eksv1 "github.com/automode-dev/automode/api/eks/v1"
 )
 
-// writtenMemory is how long a version that a write returned is remembered: longer than a watch is ever behind.
+// writtenMemory is how long what a write returned is remembered: longer than a watch is ever behind.
 const writtenMemory = time.Minute
 
 // newThriftyClient is the manager's client without requests that are useless: patches that change nothing, of which
-// Karpenter's controllers send one with each change of a status, and patches locked to a version that this very process
-// has replaced, which the API server tries six times before it refuses them. Each of them costs the API server
+// Karpenter's controllers send one with each change of a status, and patches of objects as they were before this very
+// process wrote them, because its watch is behind. It reads what it has written, and refuses by itself to write what is
+// locked to a version it has replaced; the API server would try that six times. Each request costs the API server
 // milliseconds, and when a thousand nodes come at once that is what the cluster waits for.
 func newThriftyClient(config *rest.Config, options client.Options) (client.Client, error) {
 	plain, err := client.New(config, options)
@@ -37,11 +38,33 @@ func newThriftyClient(config *rest.Config, options client.Options) (client.Clien
 
 type thrifty struct {
 	client.Client
-	written *cache.Cache // newest version by UID that a write returned
+	written *cache.Cache // by UID, the object that the newest write returned
 }
 
 func newThrifty(plain client.Client) thrifty {
 	return thrifty{plain, cache.New(writtenMemory, writtenMemory)}
+}
+
+// Get reads from the cache, unless this process has written something newer.
+func (t thrifty) Get(ctx context.Context, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+	if err := t.Client.Get(ctx, key, object, options...); err != nil {
+		return err
+	}
+	own, ok := t.written.Get(string(object.GetUID()))
+	if !ok || !older(object.GetResourceVersion(), own.(client.Object).GetResourceVersion()) {
+		return nil
+	}
+	switch object := object.(type) {
+	case *karpv1.NodeClaim:
+		own.(*karpv1.NodeClaim).DeepCopyInto(object)
+	case *karpv1.NodePool:
+		own.(*karpv1.NodePool).DeepCopyInto(object)
+	case *eksv1.NodeClass:
+		own.(*eksv1.NodeClass).DeepCopyInto(object)
+	case *corev1.Node:
+		own.(*corev1.Node).DeepCopyInto(object)
+	}
+	return nil
 }
 
 // Patch sends the patch unless it is about the status alone, which the API server ignores here, or bound to conflict.
@@ -70,22 +93,27 @@ func (s thriftyStatus) Patch(ctx context.Context, object client.Object, patch cl
 }
 
 func (t thrifty) remember(object client.Object, err error) error {
-	if err == nil {
-		t.written.SetDefault(string(object.GetUID()), object.GetResourceVersion())
+	if err == nil && watched(object) {
+		object.SetManagedFields(nil) // as in the cache, or the next patch would be about them
+		t.written.SetDefault(string(object.GetUID()), object.DeepCopyObject())
 	}
 	return err
 }
 
-// reduced computes a merge patch once and tells whether nothing that counts is in it. Its error is a conflict when the
-// patch is locked to a version known to be replaced. Other patches, and those of kinds that may have no status of their
-// own, stay as they are.
-func (t thrifty) reduced(object client.Object, patch client.Patch, counts func(field string) bool) (smaller client.Patch, useless bool, err error) {
+// watched tells whether an object is of a kind that many controllers write at a time. All of them have a status of their
+// own.
+func watched(object client.Object) bool {
 	switch object.(type) {
 	case *karpv1.NodeClaim, *karpv1.NodePool, *eksv1.NodeClass, *corev1.Node:
-	default:
-		return patch, false, nil
+		return true
 	}
-	if patch.Type() != types.MergePatchType {
+	return false
+}
+
+// reduced computes a merge patch once and tells whether nothing that counts is in it. Its error is a conflict when the
+// patch is locked to a version known to be replaced. Other patches, and those of other kinds, stay as they are.
+func (t thrifty) reduced(object client.Object, patch client.Patch, counts func(field string) bool) (smaller client.Patch, useless bool, err error) {
+	if !watched(object) || patch.Type() != types.MergePatchType {
 		return patch, false, nil
 	}
 	data, err := patch.Data(object)
@@ -124,10 +152,11 @@ func locked(metadata json.RawMessage) (version string, onlyLock bool) {
 
 // replaced tells whether a write of this process returned a newer version of the object.
 func (t thrifty) replaced(uid types.UID, version string) bool {
-	newest, ok := t.written.Get(string(uid))
-	if !ok {
-		return false
-	}
-	order, err := resourceversion.CompareResourceVersion(version, newest.(string))
+	own, ok := t.written.Get(string(uid))
+	return ok && older(version, own.(client.Object).GetResourceVersion())
+}
+
+func older(version, than string) bool {
+	order, err := resourceversion.CompareResourceVersion(version, than)
 	return err == nil && order < 0
 }

@@ -75,13 +75,29 @@ func TestThriftyClientSendsOnlyPatchesThatChangeSomething(t *testing.T) {
 
 func TestThriftyClientKnowsWhatItWrote(t *testing.T) {
 	var sent int
+	var behind *karpv1.NodeClaim // what the cache still has
 	claim := &karpv1.NodeClaim{ObjectMeta: metav1.ObjectMeta{Name: "one", UID: "1"}}
 	kube := newThrifty(fake.NewClientBuilder().WithScheme(newScheme()).WithObjects(claim).WithStatusSubresource(claim).WithInterceptorFuncs(interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, options ...client.GetOption) error {
+			if behind != nil {
+				behind.DeepCopyInto(o.(*karpv1.NodeClaim))
+				return nil
+			}
+			return c.Get(ctx, key, o, options...)
+		},
 		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, options ...client.SubResourcePatchOption) error {
 			sent++
 			return c.SubResource(sub).Patch(ctx, o, p, options...)
 		},
 	}).Build())
+	read := func() *karpv1.NodeClaim {
+		t.Helper()
+		got := &karpv1.NodeClaim{}
+		if err := kube.Get(t.Context(), client.ObjectKeyFromObject(claim), got); err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
 	stale := &karpv1.NodeClaim{}
 	if err := kube.Get(t.Context(), client.ObjectKeyFromObject(claim), stale); err != nil {
 		t.Fatal(err)
@@ -98,6 +114,16 @@ func TestThriftyClientKnowsWhatItWrote(t *testing.T) {
 	if _, err := name(stale, "i-2"); !apierrors.IsConflict(err) || sent != 1 {
 		t.Errorf("a patch of a replaced version gave %v after %d requests, want a conflict after 1", err, sent)
 	}
+	behind = stale
+	if got := read(); got.Status.NodeName != "i-1" || got.ResourceVersion != fresh.ResourceVersion {
+		t.Errorf("read node %q of version %s, want i-1 of version %s, which was written", got.Status.NodeName, got.ResourceVersion, fresh.ResourceVersion)
+	}
+	behind = fresh.DeepCopy()
+	behind.ResourceVersion, behind.Status.NodeName = "9999", "i-9"
+	if got := read(); got.Status.NodeName != "i-9" {
+		t.Errorf("read node %q, want what somebody else wrote since", got.Status.NodeName)
+	}
+	behind = nil
 	if _, err := name(fresh, "i-3"); err != nil || sent != 2 {
 		t.Errorf("a patch of the newest version gave %v after %d requests, want success after 2", err, sent)
 	}
