@@ -27,7 +27,7 @@ import (
 
 // world builds the objects of a cluster from lines:
 //
-//	pool NAME [budget=N] [after=D] [cpu=N] [unready]
+//	pool NAME [budget=N] [after=D] [cpu=LIMIT] [used=CPU] [types=TYPE,TYPE…] [unready]
 //	node NAME POOL TYPE ZONE CAPACITY [drifted] [young] [kept] [starting] [of=TYPE,TYPE…]
 //	pods NAME NODE|- COUNT CPU MEMORY [bare] [kept] [gpu=N] [nominated=NODE]
 //	pdb NAME APP ALLOWED
@@ -99,6 +99,10 @@ func (w *world) pool(words []string, o options) {
 	if cpu := o.value("cpu", ""); cpu != "" {
 		pool.Spec.Limits = karpv1.Limits{corev1.ResourceCPU: resource.MustParse(cpu)}
 		pool.Status.Resources = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(o.value("used", "0"))}
+	}
+	if list := o.value("types", ""); list != "" {
+		pool.Spec.Template.Spec.Requirements = append(pool.Spec.Template.Spec.Requirements, karpv1.NodeSelectorRequirementWithMinValues{
+			Key: corev1.LabelInstanceTypeStable, Operator: corev1.NodeSelectorOpIn, Values: strings.Split(list, ",")})
 	}
 	for _, condition := range []string{karpv1.ConditionTypeValidationSucceeded, karpv1.ConditionTypeNodeClassReady} {
 		pool.StatusConditions().SetTrue(condition)

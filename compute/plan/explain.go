@@ -5,11 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/awslabs/operatorpkg/status"
 	corev1 "k8s.io/api/core/v1"
-	policyv1 "k8s.io/api/policy/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 	podutils "sigs.k8s.io/karpenter/pkg/utils/pod"
@@ -101,7 +97,8 @@ func (s *Scenario) explainWaiting(e *Explanation, pod *corev1.Pod, ask func() de
 	}
 	for _, c := range d.plan.Claims {
 		if slices.ContainsFunc(c.Pods, same) {
-			e.Summary = fmt.Sprintf("needs a new node: NodePool %s can make one, for example a %s at $%s/h for %d pods", c.Pool, c.Cheapest.Type, price(c.Cheapest.Price), len(c.Pods))
+			e.Summary = fmt.Sprintf("needs a new node: NodePool %s can make one, for example %s %s at $%s/h for %s", c.Pool,
+				withArticle(c.Cheapest.CapacityType), c.Cheapest.Type, price(c.Cheapest.Price), counted(len(c.Pods), "pod"))
 			return
 		}
 	}
@@ -119,7 +116,7 @@ func (s *Scenario) explainPlaced(e *Explanation, picture *state.Picture, pod *co
 			e.Reasons = append(e.Reasons, s.about(m))
 		}
 	}
-	if why := holds(pod); why != "" {
+	if why := s.holds(pod); why != "" {
 		e.Reasons = append(e.Reasons, "keeps its node from being removed: "+why)
 	}
 }
@@ -130,198 +127,36 @@ func (s *Scenario) about(m *state.Machine) string {
 	if m.Pool() == "" {
 		return fmt.Sprintf("node %s belongs to no NodePool", m.Name())
 	}
-	return fmt.Sprintf("node %s is a %s %s in %s of NodePool %s at $%s/h", m.Name(), l[karpv1.CapacityTypeLabelKey], l[corev1.LabelInstanceTypeStable],
+	return fmt.Sprintf("node %s is %s %s in %s of NodePool %s at $%s/h", m.Name(), withArticle(l[karpv1.CapacityTypeLabelKey]), l[corev1.LabelInstanceTypeStable],
 		l[corev1.LabelTopologyZone], m.Pool(), price(s.priceOf(l)))
 }
 
-// ExplainNode says why a node or a claim is there and what keeps it. PDBs are among the live objects.
-func (s *Scenario) ExplainNode(kind, name string) (*Explanation, error) {
-	picture, _, err := s.picture()
-	if err != nil {
-		return nil, err
+func withArticle(word string) string {
+	if word != "" && strings.ContainsRune("aeiou", rune(word[0])) {
+		return "an " + word
 	}
-	for _, m := range picture.Machines() {
-		isNode, isClaim := m.Node != nil && m.Node.Name == name, m.Claim != nil && m.Claim.Name == name
-		if kind == "Node" && isNode || kind == "NodeClaim" && isClaim {
-			return s.explainMachine(kind, name, m), nil
-		}
-	}
-	return nil, &ErrNotFound{strings.ToLower(kind), name}
+	return "a " + word
 }
 
-func (s *Scenario) explainMachine(kind, name string, m *state.Machine) *Explanation {
-	e := &Explanation{Kind: kind, Name: name, Reasons: []string{}}
-	workload := slices.DeleteFunc(slices.Clone(m.Pods), func(p *corev1.Pod) bool { return podutils.IsOwnedByDaemonSet(p) || podutils.IsOwnedByNode(p) })
-	switch {
-	case m.Leaving():
-		e.Summary = fmt.Sprintf("is going away; %d pods are still on it", len(workload))
-	case !m.Initialized():
-		e.Summary = "is on its way"
-		e.Reasons = append(e.Reasons, progress(m)...)
-	case len(workload) == 0:
-		e.Summary = "is empty"
-	default:
-		e.Summary = fmt.Sprintf("is here for %d pods: %s", len(workload), summaryOf(workload))
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
 	}
-	if m.Node != nil {
-		e.Reasons = append(e.Reasons, s.about(m))
-	}
-	if m.Claim == nil {
-		e.Reasons = append(e.Reasons, "no NodeClaim owns it, so nothing here removes it")
-		return e
-	}
-	if m.Claim.Annotations[karpv1.DoNotDisruptAnnotationKey] == "true" || m.Node != nil && m.Node.Annotations[karpv1.DoNotDisruptAnnotationKey] == "true" {
-		e.Reasons = append(e.Reasons, "cannot be removed: it has the annotation "+karpv1.DoNotDisruptAnnotationKey)
-		e.Fix = "remove the annotation " + karpv1.DoNotDisruptAnnotationKey
-	}
-	for _, pod := range workload {
-		why := holds(pod)
-		if why == "" {
-			why = s.guarded(pod)
-		}
-		if why == "" {
-			continue
-		}
-		e.Reasons = append(e.Reasons, fmt.Sprintf("cannot be removed for pod %s/%s: %s", pod.Namespace, pod.Name, why))
-		if e.Fix == "" {
-			e.Fix = fixFor(pod, why)
-		}
-	}
-	return e
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// holds says how a pod itself keeps its node.
-func holds(pod *corev1.Pod) string {
-	switch {
-	case pod.Annotations[karpv1.DoNotDisruptAnnotationKey] != "":
-		return "it has the annotation " + karpv1.DoNotDisruptAnnotationKey
-	case metav1.GetControllerOf(pod) == nil:
-		return "it has no controller that would make it again"
-	}
-	return ""
-}
-
-// guarded names the PodDisruptionBudget that lets no pod of its kind go.
-func (s *Scenario) guarded(pod *corev1.Pod) string {
-	for _, o := range s.Live {
-		pdb, ok := o.(*policyv1.PodDisruptionBudget)
-		if !ok || pdb.Namespace != pod.Namespace || pdb.Status.DisruptionsAllowed > 0 {
-			continue
-		}
-		if selector, err := metav1.LabelSelectorAsSelector(pdb.Spec.Selector); err == nil && selector.Matches(labels.Set(pod.Labels)) {
-			return fmt.Sprintf("PodDisruptionBudget %s allows no disruption now", pdb.Name)
-		}
-	}
-	return ""
-}
-
-func fixFor(pod *corev1.Pod, why string) string {
-	switch {
-	case strings.Contains(why, karpv1.DoNotDisruptAnnotationKey):
-		return fmt.Sprintf("remove the annotation %s from pod %s/%s", karpv1.DoNotDisruptAnnotationKey, pod.Namespace, pod.Name)
-	case strings.Contains(why, "PodDisruptionBudget"):
-		return "run more replicas, or let the PodDisruptionBudget allow a disruption"
-	}
-	return fmt.Sprintf("delete pod %s/%s, or run it by a Deployment", pod.Namespace, pod.Name)
-}
-
-// summaryOf names the workloads of pods with how many each has.
-func summaryOf(pods []*corev1.Pod) string {
-	counts := map[string]int{}
-	var order []string
-	for _, pod := range pods {
-		name := OwnerOf(pod).String()
-		if counts[name] == 0 {
-			order = append(order, name)
-		}
-		counts[name]++
-	}
-	var parts []string
-	for i, name := range order {
-		if i == 5 {
-			parts = append(parts, fmt.Sprintf("and %d more", len(order)-i))
-			break
-		}
-		parts = append(parts, fmt.Sprintf("%s (%d)", name, counts[name]))
-	}
-	return strings.Join(parts, ", ")
-}
-
-// progress tells the first step of a claim that is not done.
-func progress(m *state.Machine) []string {
-	if m.Claim == nil {
-		return nil
-	}
-	for _, step := range []string{karpv1.ConditionTypeLaunched, karpv1.ConditionTypeRegistered, karpv1.ConditionTypeInitialized} {
-		if c := m.Claim.StatusConditions().Get(step); !c.IsTrue() {
-			return []string{fmt.Sprintf("NodeClaim %s is not %s yet: %s", m.Claim.Name, strings.ToLower(step), conditionText(c))}
-		}
-	}
-	return nil
-}
-
-func conditionText(c *status.Condition) string {
-	if c == nil {
-		return "nothing has happened"
-	}
-	if c.Message == "" || c.Message == "object is awaiting reconciliation" {
-		return c.Reason
-	}
-	return c.Reason + ": " + c.Message
-}
-
-// ExplainPool says whether a NodePool can make nodes, how many it has and what bounds it.
-func (s *Scenario) ExplainPool(name string) (*Explanation, error) {
-	picture, types, err := s.picture()
-	if err != nil {
-		return nil, err
-	}
-	pools := picture.Pools()
-	i := slices.IndexFunc(pools, func(p *karpv1.NodePool) bool { return p.Name == name })
-	if i < 0 {
-		return nil, &ErrNotFound{"nodepool", name}
-	}
-	pool := pools[i]
-	e := &Explanation{Kind: "NodePool", Name: name, Reasons: []string{}, Summary: "can make nodes"}
-	if ready := pool.StatusConditions().Root(); !ready.IsTrue() {
-		e.Summary = "makes no nodes: it is not ready"
-		for _, c := range pool.Status.Conditions {
-			if c.Status != metav1.ConditionTrue && c.Type != status.ConditionReady {
-				e.Reasons = append(e.Reasons, fmt.Sprintf("%s is %s: %s", c.Type, c.Status, c.Message))
-			}
-		}
-		e.Fix = "correct what the conditions name"
-	}
-	nodes, cost := 0, 0.0
-	for _, m := range picture.Machines() {
-		if m.Pool() == name {
-			nodes++
-			cost += s.priceOf(m.Labels())
-		}
-	}
-	e.Reasons = append(e.Reasons, fmt.Sprintf("it has %d nodes at $%s/h", nodes, price(cost)))
-	if len(types(pool)) == 0 {
-		e.Reasons = append(e.Reasons, "its NodeClass has no instance types")
-	}
-	for resource, limit := range pool.Spec.Limits {
-		used := pool.Status.Resources[resource]
-		e.Reasons = append(e.Reasons, fmt.Sprintf("%s of its limit of %s %s are in use", used.String(), limit.String(), resource))
-		if used.Cmp(limit) >= 0 {
-			e.Summary, e.Fix = fmt.Sprintf("makes no more nodes: its limit of %s is reached", resource), fmt.Sprintf("raise spec.limits.%s", resource)
-		}
-	}
-	slices.Sort(e.Reasons)
-	return e, nil
-}
-
-// Tell adds what was last said about the object, for each reason and each who said it. The events are newest first.
+// Tell adds what was last said about the object, for each reason and each who said it, unless the explanation says it
+// already. The events are newest first.
 func (e *Explanation) Tell(events []corev1.Event) {
 	said := map[string]bool{}
 	for i := range events {
 		who := events[i].Reason + events[i].Source.Component + events[i].ReportingController
 		if !said[who] && slices.Contains(telling, events[i].Reason) {
 			said[who] = true
-			e.Reasons = append(e.Reasons, fmt.Sprintf("%s: %s", events[i].Reason, events[i].Message))
+			text := fmt.Sprintf("%s: %s", events[i].Reason, events[i].Message)
+			if !slices.ContainsFunc(e.Reasons, func(r string) bool { return strings.Contains(r, text) }) {
+				e.Reasons = append(e.Reasons, text)
+			}
 		}
 	}
 }

@@ -49,10 +49,11 @@ func Fix(u solver.Unplaced) string {
 	case solver.ReasonHostPorts:
 		return "use another host port"
 	case solver.ReasonResources:
-		if strings.HasSuffix(near.Message, "comes nearest with 0") {
-			return fmt.Sprintf("no instance type of NodePool %s has any of it: create a NodePool whose instance types do", pool)
-		}
 		return fmt.Sprintf("ask for less in the pod, or allow NodePool %s larger instance types", pool)
+	case solver.ReasonLacking:
+		_, resource, _ := strings.Cut(near.Message, " has ")
+		resource, _, _ = strings.Cut(resource, ":")
+		return fmt.Sprintf("create a NodePool whose instance types have %s", resource)
 	case solver.ReasonTaints:
 		_, taint, _ := strings.Cut(near.Message, "taint ")
 		return fmt.Sprintf("let the pod tolerate %s of NodePool %s", taint, pool)

@@ -42,7 +42,7 @@ func (p *problem) reasons(c *class) []Reason {
 	var out []Reason
 	for _, pl := range p.pools {
 		f := p.feasible(c, nil, pl)
-		r := f.reason
+		r := p.lacking(c, pl, f.reason)
 		if f.ok() {
 			r = Reason{pl.Name, ReasonTopology, p.topologyReason(c)}
 		}
@@ -102,7 +102,7 @@ func (p *problem) stuckReasons(c *class) []Reason {
 	var out []Reason
 	for _, pl := range p.pools {
 		if f := p.feasible(c, nil, pl); !f.ok() {
-			out = append(out, f.reason)
+			out = append(out, p.lacking(c, pl, f.reason))
 			continue
 		}
 		out = append(out, Reason{pl.Name, ReasonLimits, p.limitReason(pl)})
@@ -130,7 +130,7 @@ func (p *problem) limitReason(pl *pool) string {
 // nearest picks the reason that is least work to remove.
 func nearest(reasons []Reason) string {
 	rank := map[ReasonKind]int{ReasonLimits: 0, ReasonOfferings: 1, ReasonMinValues: 2, ReasonTopology: 3, ReasonHostPorts: 4,
-		ReasonResources: 5, ReasonTaints: 6, ReasonRequirements: 7, ReasonNoTypes: 8, ReasonNoPool: 9}
+		ReasonResources: 5, ReasonLacking: 5, ReasonTaints: 6, ReasonRequirements: 7, ReasonNoTypes: 8, ReasonNoPool: 9}
 	best := -1
 	for i, r := range reasons {
 		if best < 0 || rank[r.Kind] < rank[reasons[best].Kind] {

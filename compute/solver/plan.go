@@ -77,6 +77,7 @@ const (
 	ReasonTaints       ReasonKind = "Taints"       // the pod does not tolerate a taint
 	ReasonRequirements ReasonKind = "Requirements" // selectors or affinity exclude all nodes of the pool
 	ReasonResources    ReasonKind = "Resources"    // no type is large enough
+	ReasonLacking      ReasonKind = "Lacking"      // no type has any of a resource
 	ReasonOfferings    ReasonKind = "Offerings"    // the types that fit are not available now
 	ReasonMinValues    ReasonKind = "MinValues"    // too few types are left for the pool's minValues
 	ReasonTopology     ReasonKind = "Topology"     // spread or (anti-)affinity rules allow no domain
