@@ -16,3 +16,4 @@ fi
 
 go generate ./...
 go run ./cmd/automode reference docs/reference
+go run ./hack/configdoc > docs/reference/controllers.md

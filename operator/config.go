@@ -3,14 +3,19 @@ package operator
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"math"
 	"net/netip"
 	"os"
 	"slices"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/automode-dev/automode/compute/disruption"
 	"github.com/automode-dev/automode/compute/nodes"
 	"github.com/automode-dev/automode/compute/nodes/builtin"
+	"github.com/automode-dev/automode/compute/nodes/disrupting"
 )
 
 // APIVersion and Kind of the configuration file.
@@ -26,7 +31,7 @@ type Config struct {
 
 	// Cluster the controllers work for.
 	Cluster ClusterConfig `json:"cluster"`
-	// Compute says which built-in objects there are.
+	// Compute says which built-in objects there are, and how nodes are removed.
 	Compute ComputeConfig `json:"compute"`
 
 	// Engine decides which nodes waiting pods get: automode (the default) or karpenter.
@@ -34,9 +39,10 @@ type Config struct {
 
 	// Kubeconfig is the file with the controllers' identity; empty uses the service account of the pod.
 	Kubeconfig string `json:"kubeconfig,omitempty"`
-	// MetricsAddress and HealthAddress are host:port to listen on; empty listens nowhere.
+	// MetricsAddress is host:port to serve metrics on; empty serves none.
 	MetricsAddress string `json:"metricsAddress,omitempty"`
-	HealthAddress  string `json:"healthAddress,omitempty"`
+	// HealthAddress is host:port to answer /healthz and /readyz on; empty answers nowhere.
+	HealthAddress string `json:"healthAddress,omitempty"`
 	// LeaderElection lets several replicas run of which one works.
 	LeaderElection bool `json:"leaderElection,omitempty"`
 	// LogLevel is error, info (the default) or debug.
@@ -51,6 +57,7 @@ const (
 
 // ClusterConfig is what nodes and controllers have to know about the cluster.
 type ClusterConfig struct {
+	// Name of the cluster, as EKS knows it.
 	Name string `json:"name"`
 	// Region of the cluster, "us-east-1".
 	Region string `json:"region"`
@@ -77,6 +84,29 @@ type ComputeConfig struct {
 	NodePools []string `json:"nodePools,omitempty"`
 	// NodeRole is the name of the node role.
 	NodeRole string `json:"nodeRole,omitempty"`
+	// Disruption goes beyond what NodePools say about removing and replacing nodes.
+	Disruption DisruptionConfig `json:"disruption,omitzero"`
+}
+
+// DisruptionConfig changes which nodes the engine automode removes and replaces. All of it is off by default.
+type DisruptionConfig struct {
+	// MinSaving is what a consolidation must save at least, in dollars per hour.
+	MinSaving float64 `json:"minSaving,omitempty"`
+	// MinSavingRatio is the same as a share of what the removed nodes cost, 0 to 1.
+	MinSavingRatio float64 `json:"minSavingRatio,omitempty"`
+	// UtilizationThreshold keeps consolidation away from nodes of which at least this share of cpu or memory is asked for, 0 to 1.
+	UtilizationThreshold float64 `json:"utilizationThreshold,omitempty"`
+	// ComparePools takes replacements from the cheapest of the NodePools of equal weight, not from the first by name.
+	ComparePools bool `json:"comparePools,omitempty"`
+	// ExpireAhead replaces nodes so long before they expire, within budgets: "24h".
+	ExpireAhead metav1.Duration `json:"expireAhead,omitzero"`
+	// Spot is how spot nodes are replaced by spot nodes: where 15 instance types are cheaper (the default), by price and
+	// cost of interruptions (ExpectedCost), or Never.
+	Spot disruption.SpotRule `json:"spot,omitempty"`
+	// Interruptions per hour of spot instances, by instance type, for ExpectedCost.
+	Interruptions map[string]float64 `json:"interruptions,omitempty"`
+	// RestartCost is what an interruption costs, in dollars per node, for ExpectedCost.
+	RestartCost float64 `json:"restartCost,omitempty"`
 }
 
 // LoadConfig reads and checks a configuration file.
@@ -130,10 +160,51 @@ func (c Config) Check() error {
 			wrong = append(wrong, fmt.Errorf("compute.nodePools: %q is not one of %s and %s", pool, builtin.GeneralPurpose, builtin.System))
 		}
 	}
+	wrong = append(wrong, c.Compute.Disruption.check())
 	if len(c.Compute.NodePools) > 0 && (c.Compute.NodeRole == "" || c.Cluster.SecurityGroup == "" || len(c.Cluster.Subnets) == 0) {
 		wrong = append(wrong, errors.New("compute.nodePools needs compute.nodeRole, cluster.securityGroup and cluster.subnets"))
 	}
 	return errors.Join(wrong...)
+}
+
+func (d DisruptionConfig) check() error {
+	var wrong []error
+	amount := func(field string, value, most float64) {
+		if !(value >= 0 && value <= most) { // not a number is neither
+			wrong = append(wrong, fmt.Errorf("compute.disruption.%s is %v, want %s", field, value, bounds(most)))
+		}
+	}
+	amount("minSaving", d.MinSaving, math.MaxFloat64)
+	amount("minSavingRatio", d.MinSavingRatio, 1)
+	amount("utilizationThreshold", d.UtilizationThreshold, 1)
+	amount("restartCost", d.RestartCost, math.MaxFloat64)
+	for _, name := range slices.Sorted(maps.Keys(d.Interruptions)) {
+		amount("interruptions."+name, d.Interruptions[name], math.MaxFloat64)
+	}
+	if d.ExpireAhead.Duration < 0 {
+		wrong = append(wrong, fmt.Errorf("compute.disruption.expireAhead is %s, want 0s or more", d.ExpireAhead.Duration))
+	}
+	if !slices.Contains([]disruption.SpotRule{disruption.SpotByTypes, disruption.SpotByExpectedCost, disruption.SpotNever}, d.Spot) {
+		wrong = append(wrong, fmt.Errorf("compute.disruption.spot %q is not one of %s and %s", d.Spot, disruption.SpotByExpectedCost, disruption.SpotNever))
+	}
+	if d.Spot == disruption.SpotByExpectedCost && len(d.Interruptions) == 0 {
+		wrong = append(wrong, fmt.Errorf("compute.disruption.spot %s needs compute.disruption.interruptions", d.Spot))
+	}
+	return errors.Join(wrong...)
+}
+
+func bounds(most float64) string {
+	if most == math.MaxFloat64 {
+		return "0 or more"
+	}
+	return fmt.Sprintf("0 to %v", most)
+}
+
+func (d DisruptionConfig) settings() disrupting.Settings {
+	return disrupting.Settings{ComparePools: d.ComparePools, Options: disruption.Options{
+		MinSaving: d.MinSaving, MinSavingRatio: d.MinSavingRatio, UtilizationThreshold: d.UtilizationThreshold, ExpireAhead: d.ExpireAhead.Duration,
+		Spot: d.Spot, Interruptions: d.Interruptions, RestartCost: d.RestartCost,
+	}}
 }
 
 func (c Config) nodesCluster() nodes.Cluster {

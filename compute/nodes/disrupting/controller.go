@@ -56,8 +56,15 @@ type Parts struct {
 	Clock    clock.Clock
 	// MaxTypes bounds the instance types of a claim.
 	MaxTypes int
-	// Options of the planner; the zero value is Karpenter's behaviour.
-	Options disruption.Options
+	// Settings are asked for before each decision; nil stands for none.
+	Settings func() Settings
+}
+
+// Settings change what is decided; the zero value is Karpenter's behaviour.
+type Settings struct {
+	disruption.Options
+	// ComparePools takes replacements from the cheapest of the NodePools of equal weight, not from the first by name.
+	ComparePools bool
 }
 
 // Controller carries out disruption plans. One loop does all of it.
@@ -67,6 +74,7 @@ type Controller struct {
 	running    map[string]*running // by id
 	removed    map[string]bool     // provider ids of nodes whose claims were deleted, until the picture shows it
 	resumed    bool
+	sayings    *sayings
 
 	mu       sync.Mutex
 	changes  int       // of the picture that may change a decision
@@ -78,7 +86,7 @@ type Controller struct {
 
 // NewController makes the controller. Changed has to be told of every change of the picture.
 func NewController(parts Parts) *Controller {
-	return &Controller{Parts: parts, running: map[string]*running{}, removed: map[string]bool{}}
+	return &Controller{Parts: parts, running: map[string]*running{}, removed: map[string]bool{}, sayings: newSayings()}
 }
 
 // Register adds the controller to the manager.

@@ -39,15 +39,18 @@ func (c *Controller) look(ctx context.Context) (*cluster, error) {
 	}
 	now := c.Clock.Now()
 	deadline := now.Add(thinking)
-	options := c.Options
-	options.Stop = func() bool { return c.Clock.Now().After(deadline) }
+	var settings Settings
+	if c.Settings != nil {
+		settings = c.Settings()
+	}
+	settings.Stop = func() bool { return c.Clock.Now().After(deadline) }
 	k := &cluster{pools: map[string]pool{}}
 	q := survey.Question{
 		Picture: c.Picture, Clock: c.Clock, Types: c.typeLister(ctx, k),
 		// Pods that the scheduler has yet to look at need their room too: many of them were drained a moment ago.
 		Pods:   append(c.Picture.Waiting(func(*corev1.Pod) bool { return true }), c.Picture.Untried(now)...),
 		Marks:  survey.Marks{Leaving: c.leaving(), Nominated: c.Cluster.IsNodeNominated, Buffered: c.Cluster.HasBufferPods},
-		Solver: solver.Options{MaxTypes: c.MaxTypes}, Options: options,
+		Solver: solver.Options{MaxTypes: c.MaxTypes, ComparePools: settings.ComparePools}, Options: settings.Options,
 	}
 	for i := range pdbs.Items {
 		q.PDBs = append(q.PDBs, &pdbs.Items[i])
