@@ -8,7 +8,6 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
-	"sigs.k8s.io/karpenter/pkg/events"
 
 	"github.com/automode-dev/automode/compute/disruption/survey"
 )
@@ -22,11 +21,7 @@ func TestEmptyNodesGo(t *testing.T) {
 	if got := len(w.claims()); got != 0 {
 		t.Fatalf("%d claims are left", got)
 	}
-	if !slices.ContainsFunc(w.recorder.list, func(e events.Event) bool {
-		return e.Reason == "DisruptionTerminating" && e.Message == "Disrupting Node: Empty"
-	}) {
-		t.Errorf("no event says that the node is disrupted: %v", w.recorder.list)
-	}
+	w.expectEvent("DisruptionTerminating", "Disrupting Node: Empty")
 }
 
 // A node is replaced: first the new one, then the old one goes.
@@ -75,6 +70,7 @@ func TestReplacementFails(t *testing.T) {
 	if got := w.fresh(); len(got) != 0 {
 		t.Errorf("claims %v were made although nothing cheaper can be had", got)
 	}
+	w.expectEvent("DisruptionBlocked", fmt.Sprintf("Disruption is taken back, step failed: replacement NodeClaim %q is gone", name))
 }
 
 // One of two replacements fails: the other does not stay behind.

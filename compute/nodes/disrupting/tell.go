@@ -3,6 +3,7 @@ package disrupting
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,21 +30,7 @@ const (
 func (c *Controller) tellPlan(ctx context.Context, k *cluster, plan disruption.Plan, took time.Duration) {
 	karpdisruption.EvaluationDurationSeconds.Observe(took.Seconds(), map[string]string{metrics.ReasonLabel: "all", karpdisruption.ConsolidationTypeLabel: ""})
 	c.tellBudgets(k, plan)
-	for i := range plan.Stays {
-		s := &plan.Stays[i]
-		m := k.Machines[s.Node]
-		if m == nil || m.Claim == nil {
-			continue
-		}
-		switch s.Kind {
-		case disruption.Blocked:
-			c.Recorder.Publish(disruptionevents.Blocked(m.Node, m.Claim, s.Message)...)
-		case disruption.Unconsolidatable:
-			c.Recorder.Publish(disruptionevents.Unconsolidatable(m.Node, m.Claim, s.Message)...)
-		case disruption.Rejected:
-			c.Recorder.Publish(disruptionevents.ConsolidationRejected(m.Node, m.Claim, "["+s.Node+"]", s.Message, 0)...)
-		}
-	}
+	c.tellStays(k, plan.Stays)
 	for i := range plan.Steps {
 		c.tellStep(k, &plan.Steps[i])
 	}
@@ -177,7 +164,13 @@ func (c *Controller) tellCreated(ctx context.Context, claim *karpv1.NodeClaim, r
 	log.FromContext(ctx).Info("created nodeclaim", "NodeClaim", claim.Name, "NodePool", claim.Labels[karpv1.NodePoolLabelKey], "step", r.ID)
 }
 
-func (c *Controller) tellFailed(r *running) {
+// tellFailed says that a step is taken back, and why its nodes stay.
+func (c *Controller) tellFailed(r *running, err error) {
+	for _, m := range c.Picture.Machines() {
+		if m.Claim != nil && slices.ContainsFunc(r.targets, func(t target) bool { return t.claim == m.Claim.Name }) {
+			c.Recorder.Publish(disruptionevents.Blocked(m.Node, m.Claim, "Disruption is taken back, "+err.Error())...)
+		}
+	}
 	karpdisruption.DisruptionQueueFailuresTotal.Add(float64(len(r.Replacements)-len(r.ready)), map[string]string{decisionLabel: r.decision(),
 		metrics.ReasonLabel: pretty.ToSnakeCase(string(r.Reason)), karpdisruption.ConsolidationTypeLabel: r.decision()})
 }

@@ -70,7 +70,7 @@ func (c *Controller) walk(ctx context.Context) {
 			delete(c.running, id)
 		case errors.Is(err, errFailed):
 			log.FromContext(ctx).Error(err, "taking a disruption step back", "step", id, "reason", r.Reason)
-			c.tellFailed(r)
+			c.tellFailed(r, err)
 			if err := c.rollBack(ctx, r); err != nil {
 				log.FromContext(ctx).Error(err, "trying again")
 				continue

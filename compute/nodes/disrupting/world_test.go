@@ -139,6 +139,13 @@ func (w *world) pods(node string, n int, app, cpu string) {
 	}
 }
 
+// bare puts a pod on a node that nothing would start again.
+func (w *world) bare(node string) {
+	w.Helper()
+	w.must(w.kube.Create(w.ctx, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "bare-" + node, UID: types.UID("bare-" + node)},
+		Spec: corev1.PodSpec{NodeName: node, Containers: []corev1.Container{{Name: "c"}}}, Status: corev1.PodStatus{Phase: corev1.PodRunning}}))
+}
+
 func (w *world) pdb(app string, allowed int32) {
 	w.Helper()
 	w.must(w.kube.Create(w.ctx, &policyv1.PodDisruptionBudget{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: app},
@@ -294,4 +301,11 @@ func (w *world) finish() (moved int) {
 		w.must(w.kube.Update(w.ctx, p))
 	}
 	return moved
+}
+
+func (w *world) expectEvent(reason, message string) {
+	w.Helper()
+	if !slices.ContainsFunc(w.recorder.list, func(e events.Event) bool { return e.Reason == reason && e.Message == message }) {
+		w.Errorf("no event %s %q among %v", reason, message, w.recorder.list)
+	}
 }
