@@ -47,7 +47,7 @@ func (c *Controller) Register(_ context.Context, m manager.Manager) error {
 		Watches(&karpv1.NodeClaim{}, &handler.EnqueueRequestForObject{}, builder.WithPredicates(predicate.Funcs{
 			CreateFunc: func(event.CreateEvent) bool { return false },
 			UpdateFunc: func(event.UpdateEvent) bool { return false },
-			DeleteFunc: func(e event.DeleteEvent) bool { return e.Object.(*karpv1.NodeClaim).Status.NodeName == "" },
+			DeleteFunc: func(e event.DeleteEvent) bool { return givenUp(e.Object) },
 		})).
 		Complete(c)
 }
@@ -58,3 +58,6 @@ func opened(before, after client.Object) bool {
 	ready := is.StatusConditions().Root().IsTrue()
 	return ready && (!was.StatusConditions().Root().IsTrue() || was.Generation != is.Generation)
 }
+
+// givenUp tells whether a NodeClaim that is gone never had a node.
+func givenUp(claim client.Object) bool { return claim.(*karpv1.NodeClaim).Status.NodeName == "" }
