@@ -70,7 +70,7 @@ func TestReplacementFails(t *testing.T) {
 	if got := w.fresh(); len(got) != 0 {
 		t.Errorf("claims %v were made although nothing cheaper can be had", got)
 	}
-	w.expectEvent("DisruptionBlocked", fmt.Sprintf("Disruption is taken back, step failed: replacement NodeClaim %q is gone", name))
+	w.expectEvent("DisruptionBlocked", fmt.Sprintf("Disruption is taken back, step failed: replacement NodeClaim %q is being deleted", name))
 }
 
 // One of two replacements fails: the other does not stay behind.

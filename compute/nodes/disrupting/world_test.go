@@ -306,6 +306,10 @@ func (w *world) finish() (moved int) {
 func (w *world) expectEvent(reason, message string) {
 	w.Helper()
 	if !slices.ContainsFunc(w.recorder.list, func(e events.Event) bool { return e.Reason == reason && e.Message == message }) {
-		w.Errorf("no event %s %q among %v", reason, message, w.recorder.list)
+		var said []string
+		for _, e := range w.recorder.list {
+			said = append(said, e.Reason+": "+e.Message)
+		}
+		w.Errorf("no event %s %q among %q", reason, message, said)
 	}
 }

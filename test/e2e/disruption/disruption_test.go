@@ -162,33 +162,6 @@ func (w *world) instances() int {
 		"Name=tag:eks:eks-cluster-name,Values="+w.Cluster.Name, "--query", "Reservations[].Instances[].InstanceId", "--output", "text")))
 }
 
-// TestNoCapacityForReplacement: the smaller node cannot be had. The step is taken back: the node stays as it was, with its
-// pod, and an event says why.
-func TestNoCapacityForReplacement(t *testing.T) {
-	w := newWorld(t)
-	w.control("ec2/shortages", "-X", "PUT", "-d", shortage)
-	w.Kubectl(t, "scale", "deployment", "web", "--replicas=1")
-	w.eventually("an event says that the step is taken back", func() error {
-		said := w.Get(t, `{.items[*].message}`, "events", "--field-selector", "reason=DisruptionBlocked,involvedObject.name="+w.claim)
-		if !strings.Contains(said, "Disruption is taken back, step failed: replacement NodeClaim") {
-			return fmt.Errorf("events: %q, claims %q", said, w.names("nodeclaims"))
-		}
-		return nil
-	})
-	w.eventually("nothing of the step is left", func() error {
-		if marks := w.marks(); marks != "" {
-			return fmt.Errorf("marks: %s", marks)
-		}
-		return testkit.Expect("claims", w.names("nodeclaims"), w.claim)
-	})
-	if err := w.running(1); err != nil {
-		t.Error(err)
-	}
-	if n := w.instances(); n != 1 {
-		t.Errorf("%d instances, want the first alone", n)
-	}
-}
-
 // TestKilledHalfway: the controllers are killed while the replacement starts. The next life of theirs carries on with it.
 func TestKilledHalfway(t *testing.T) {
 	w := newWorld(t)
@@ -224,6 +197,33 @@ func TestKilledHalfway(t *testing.T) {
 	}
 	if n := w.instances(); n != 1 {
 		t.Errorf("%d instances, want the replacement alone", n)
+	}
+}
+
+// TestNoCapacityForReplacement comes last, because the controllers remember for minutes what cannot be had: the smaller node cannot be had. The step is taken back: the node stays as it was, with its
+// pod, and an event says why.
+func TestNoCapacityForReplacement(t *testing.T) {
+	w := newWorld(t)
+	w.control("ec2/shortages", "-X", "PUT", "-d", shortage)
+	w.Kubectl(t, "scale", "deployment", "web", "--replicas=1")
+	w.eventually("an event says that the step is taken back", func() error {
+		said := w.Get(t, `{.items[*].message}`, "events", "--field-selector", "reason=DisruptionBlocked,involvedObject.name="+w.claim)
+		if !strings.Contains(said, "Disruption is taken back, step failed: replacement NodeClaim") {
+			return fmt.Errorf("events: %q, claims %q", said, w.names("nodeclaims"))
+		}
+		return nil
+	})
+	w.eventually("nothing of the step is left", func() error {
+		if marks := w.marks(); marks != "" {
+			return fmt.Errorf("marks: %s", marks)
+		}
+		return testkit.Expect("claims", w.names("nodeclaims"), w.claim)
+	})
+	if err := w.running(1); err != nil {
+		t.Error(err)
+	}
+	if n := w.instances(); n != 1 {
+		t.Errorf("%d instances, want the first alone", n)
 	}
 }
 
