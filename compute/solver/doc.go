@@ -14,7 +14,7 @@
 //   - groups, classes: pods that no rule can tell apart form a class and are
 //     handled as a count. Topology rules become groups shared by classes.
 //   - existing: pods go to nodes that exist, first fit.
-//   - domains: what remains is split by topology domain, so that each piece
+//   - domains, rules, feasible, preferences: what remains is split by topology domain, so that each piece
 //     (an item) no longer depends on the others except on its own node.
 //   - pack, fill, lp, improve: items become nodes at the lowest price, by several
 //     methods of which the cheapest counts, measured against a bound.
