@@ -9,6 +9,9 @@ import "slices"
 // a tenth of the new nodes more than without them, and leaves no pod out for it.
 func Solve(s Snapshot) Plan {
 	p, plan := solve(&s)
+	if len(plan.Unplaced) > 0 {
+		plan = p.rescue(plan)
+	}
 	budget := len(plan.Claims) + max(1, len(plan.Claims)/10)
 	s.Options.apart = p.wishesWithin(budget)
 	if len(s.Options.apart) == 0 {

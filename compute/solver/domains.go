@@ -1,8 +1,8 @@
 package solver
 
 import (
+	"cmp"
 	"slices"
-	"sort"
 )
 
 // item is a number of pods of one class that go to new nodes in the same
@@ -21,7 +21,7 @@ type item struct {
 func (p *problem) assign(c *class) bool {
 	before := c.next
 	for c.left() > 0 {
-		pins, ok := p.choose(c, nil, 0)
+		pins, ok := p.choose(c)
 		if !ok {
 			break
 		}
@@ -72,51 +72,60 @@ func pinKey(pins []int) string {
 	return string(b)
 }
 
-// choose finds a domain for each key of the class from the one at depth on.
-func (p *problem) choose(c *class, pins []int, depth int) ([]int, bool) {
-	if depth == len(c.keys) {
-		return pins, p.feasibleAnywhere(c, pins) != nil
+// choose finds a domain for each key of the class.
+func (p *problem) choose(c *class) (pins []int, ok bool) {
+	ok = p.combine(c, nil, func(found []int) bool {
+		pins = found
+		return true
+	})
+	return pins, ok
+}
+
+// combine calls use with each combination of domains that the rules of the class allow, best first, until it says yes.
+// The pins are those chosen so far.
+func (p *problem) combine(c *class, pins []int, use func([]int) bool) bool {
+	if len(pins) == len(c.keys) {
+		return p.feasibleAnywhere(c, pins) != nil && use(pins)
 	}
-	key := c.keys[depth]
-	table := p.domains[key]
-	type choice struct {
-		d     int
-		score int64
-		count int
-		unit  float64
-	}
-	var choices []choice
+	key := c.keys[len(pins)]
+	var allowed []int
 	possible := false
-	for d := range table.names {
+	for d := range p.domains[key].names {
 		if p.feasibleAnywhere(c, append(slices.Clone(pins), d)) == nil {
 			continue
 		}
 		possible = true
-		if !p.allowsAll(c, key, d) {
-			continue
+		if p.allowsAll(c, key, d) {
+			allowed = append(allowed, d)
 		}
-		score, count := p.score(c, key, d)
-		choices = append(choices, choice{d, score, count, table.unit[d]})
 	}
-	sort.SliceStable(choices, func(i, j int) bool {
-		a, b := choices[i], choices[j]
-		switch {
-		case a.score != b.score:
-			return a.score > b.score
-		case a.count != b.count:
-			return a.count < b.count
+	for _, d := range p.ranked(c, key, allowed) {
+		if p.combine(c, append(slices.Clone(pins), d), use) {
+			return true
 		}
-		return a.unit < b.unit
+	}
+	// Others may count the pod, but where it goes there is nothing to count.
+	return !possible && !c.owned(key) && p.combine(c, append(slices.Clone(pins), noDomain), use)
+}
+
+// ranked sorts domains by what soft rules say, then by how few pods are there, then by price.
+func (p *problem) ranked(c *class, key string, domains []int) []int {
+	type rank struct {
+		score int64
+		count int
+	}
+	ranks := make([]rank, len(p.domains[key].names))
+	for _, d := range domains {
+		ranks[d].score, ranks[d].count = p.score(c, key, d)
+	}
+	unit := p.domains[key].unit
+	if p.attempt != nil && p.attempt.turn > 0 {
+		unit = p.attempt.whims(len(unit))
+	}
+	slices.SortStableFunc(domains, func(a, b int) int {
+		return cmp.Or(cmp.Compare(ranks[b].score, ranks[a].score), cmp.Compare(ranks[a].count, ranks[b].count), cmp.Compare(unit[a], unit[b]))
 	})
-	for _, ch := range choices {
-		if out, ok := p.choose(c, append(slices.Clone(pins), ch.d), depth+1); ok {
-			return out, true
-		}
-	}
-	if !possible && !c.owned(key) {
-		return p.choose(c, append(slices.Clone(pins), noDomain), depth+1) // others may count it, but where it goes there is nothing to count
-	}
-	return nil, false
+	return domains
 }
 
 // score is how much the soft rules of a class like a domain, and how many pods

@@ -119,19 +119,20 @@ func ownedByDaemonSet(pod *corev1.Pod) bool {
 	return false
 }
 
-// placeOnNodes puts as many pods of a class as possible on existing nodes,
-// first fit.
-func (p *problem) placeOnNodes(c *class) bool {
+// placeOnNodes puts as many pods of a class as possible, up to a number, on
+// existing nodes, first fit.
+func (p *problem) placeOnNodes(c *class, most int) bool {
 	before := c.next
 	for _, n := range p.nodesFor(c) {
-		for c.left() > 0 {
-			k := p.roomOn(c, n)
+		for most > 0 {
+			k := min(most, p.roomOn(c, n))
 			if k == 0 {
 				break
 			}
 			p.putOn(c, n, k)
+			most -= k
 		}
-		if c.left() == 0 {
+		if most == 0 {
 			break
 		}
 	}
@@ -238,6 +239,11 @@ func (p *problem) putOn(c *class, n *nodeState, k int) {
 	n.ports = append(n.ports, c.ports...)
 	n.placed = append(n.placed, c.pods[c.next:c.next+k]...)
 	c.next += k
+	p.countOn(c, n, k)
+}
+
+// countOn counts k pods of a class on a node in the groups.
+func (p *problem) countOn(c *class, n *nodeState, k int) {
 	for _, g := range c.selected {
 		p.count(g, n, k, 0)
 	}
@@ -246,4 +252,22 @@ func (p *problem) putOn(c *class, n *nodeState, k int) {
 			p.count(g, n, 0, k)
 		}
 	}
+}
+
+// takeOff gives a pod on a node back to its class. Its volumes stay attached.
+func (p *problem) takeOff(c *class, n *nodeState, i int) {
+	n.free.addTimes(c.vec, 1)
+	if c.volumes {
+		for driver, volumes := range c.rep.Volumes {
+			n.free[p.res.index[volumeResource(driver)]] -= int64(len(volumes))
+		}
+	}
+	for _, port := range c.ports {
+		if at := slices.Index(n.ports, port); at >= 0 {
+			n.ports = slices.Delete(n.ports, at, at+1)
+		}
+	}
+	n.placed = slices.DeleteFunc(n.placed, func(j int) bool { return i == j })
+	p.giveUp(c, i)
+	p.countOn(c, n, -1)
 }

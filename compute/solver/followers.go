@@ -41,7 +41,7 @@ func (p *problem) first(c *class) bool {
 // follow puts the next pod of a class on one of the new nodes.
 func (p *problem) follow(c *class) bool {
 	return slices.ContainsFunc(p.fresh, func(n *newNode) bool {
-		return p.near(c, n) && c.perNodeRoom(n.tally, n.ports, 1) > 0 && p.join(c, n, nil, 0)
+		return p.near(c, n) && c.perNodeRoom(n.tally, n.ports, 1) > 0 && p.join(c, n, nil)
 	})
 }
 
@@ -57,29 +57,44 @@ func (p *problem) near(c *class, n *newNode) bool {
 	return true
 }
 
-// join puts a pod on a node in a domain for each key from the one at depth on,
-// where rules allow it and room can be had.
-func (p *problem) join(c *class, n *newNode, pins []int, depth int) bool {
-	if depth == len(c.keys) {
+// join puts the next pod of a class on a node, in a domain for each key, where rules allow it and room can be had. The
+// pins are the domains chosen so far.
+func (p *problem) join(c *class, n *newNode, pins []int) bool {
+	if len(pins) == len(c.keys) {
 		return p.grow(c, n, pins)
 	}
-	key := c.keys[depth]
-	set, pinned := n.pins.get(key)
-	for d, name := range p.domains[key].names {
-		if pinned && !set.has(name) {
+	key := c.keys[len(pins)]
+	names := p.domains[key].names
+	if set, pinned := n.pins.get(key); pinned {
+		d := slices.IndexFunc(names, set.has)
+		return d >= 0 && p.allowsAll(c, key, d) && p.join(c, n, append(slices.Clone(pins), d))
+	}
+	possible := false
+	for _, d := range p.ranked(c, key, p.domainsOn(n, key)) {
+		pins := append(slices.Clone(pins), d)
+		if p.feasibleAnywhere(c, pins) == nil {
 			continue
 		}
-		if !pinned {
-			p.settle(n, key, d, 1)
-		}
-		if p.allowsAll(c, key, d) && p.join(c, n, append(slices.Clone(pins), d), depth+1) {
+		possible = true
+		p.settle(n, key, d, 1)
+		if p.allowsAll(c, key, d) && p.join(c, n, pins) {
 			return true
 		}
-		if !pinned {
-			p.settle(n, key, d, -1)
+		p.settle(n, key, d, -1)
+	}
+	return !possible && !c.owned(key) && p.join(c, n, append(slices.Clone(pins), noDomain))
+}
+
+// domainsOn lists the domains of a key that a new node may still be in.
+func (p *problem) domainsOn(n *newNode, key string) []int {
+	var out []int
+	for d, name := range p.domains[key].names {
+		set := p.off.with(key, oneValue(name))
+		if set == nil || set.intersects(n.bits) {
+			out = append(out, d)
 		}
 	}
-	return false
+	return out
 }
 
 // settle counts the pods on a node in a domain that the node is about to be
@@ -162,34 +177,40 @@ func (p *problem) giveBack(n *newNode) {
 	}
 }
 
-// cheapestOffer is the cheapest offering of a set that limits and reservations allow.
+// cheapestOffer is the cheapest offering of a set that limits and reservations
+// allow; while pods are placed one by one, the one that takes least of the limits.
 func (p *problem) cheapestOffer(pl *pool, bits bitset) int {
-	best, at := math.Inf(1), -1
+	best, least, at := math.Inf(1), math.Inf(1), -1
 	bits.each(func(i int) bool {
 		o := &p.off.list[i]
-		if o.o.Price < best && pl.limits.allows(o.typ) && (o.reservation < 0 || p.reservations[o.reservation] > 0) {
-			best, at = o.o.Price, i
+		if !pl.limits.allows(o.typ) || o.reservation >= 0 && p.reservations[o.reservation] <= 0 {
+			return true
+		}
+		share := 0.0
+		if p.attempt != nil {
+			share = pl.limits.share(o.typ)
+		}
+		if share < least || share == least && o.o.Price < best {
+			best, least, at = o.o.Price, share, i
 		}
 		return true
 	})
 	return at
 }
 
-// openFor opens a node for the first pod of a kind that follows itself.
+// openFor opens a node for the next pod of a class, in any of the domains that its rules allow. Of the pods with hard
+// affinity by hostname only the first of a kind that follows itself may have one.
 func (p *problem) openFor(c *class) bool {
 	for _, g := range c.owns {
-		if !g.hostname || g.kind != affinity || g.soft {
-			continue
-		}
-		if !slices.Contains(c.selected, g) || p.runsSomewhere(g) {
+		if g.hostname && g.kind == affinity && !g.soft && (!slices.Contains(c.selected, g) || p.runsSomewhere(g)) {
 			return false
 		}
 	}
-	pins, ok := p.choose(c, nil, 0)
-	if !ok {
-		return false
-	}
-	it := p.itemOf(c, pins)
+	return p.combine(c, nil, func(pins []int) bool { return p.openIn(p.itemOf(c, pins)) })
+}
+
+// openIn opens a node for the next pod of an item in the first pool whose limits allow it.
+func (p *problem) openIn(it *item) bool {
 	for _, soft := range []bool{false, true} {
 		for _, pl := range p.pools {
 			f := p.feasibleIn(it, pl)
@@ -201,6 +222,7 @@ func (p *problem) openFor(c *class) bool {
 				p.fresh = append(p.fresh, n)
 				return true
 			}
+			it.class.stuck = max(1, it.class.stuck)
 		}
 	}
 	return false
@@ -238,7 +260,7 @@ func (p *problem) moveLeader(c *class) bool {
 			for _, pin := range leader.pins {
 				n.pins = n.pins.add(pin.key, pin.set)
 			}
-			if c.perNodeRoom(n.tally, n.ports, 1) > 0 && p.join(c, n, nil, 0) {
+			if c.perNodeRoom(n.tally, n.ports, 1) > 0 && p.join(c, n, nil) {
 				p.remove(from, i)
 				p.fresh = append(p.fresh, n)
 				return true

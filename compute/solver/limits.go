@@ -70,6 +70,15 @@ func (l *limits) times(t, n int) int {
 	return n
 }
 
+// share is the largest part of what is left of a limit that a node of a type takes.
+func (l *limits) share(t int) float64 {
+	share := 0.0
+	for i := range l.names {
+		share = max(share, float64(l.perType[t][i])/max(1, float64(l.left[i])))
+	}
+	return share
+}
+
 // take notes n nodes of a type.
 func (l *limits) take(t, n int) {
 	if len(l.names) == 0 {

@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"sort"
+
+	corev1 "k8s.io/api/core/v1"
 )
 
 // problem is a snapshot in the form that the search works on.
@@ -30,8 +32,9 @@ type problem struct {
 	bound  float64
 	method map[string]string
 
-	itemOfPod []*item // of pods on new nodes
-	round     int     // of placing and packing
+	itemOfPod []*item  // of pods on new nodes
+	round     int      // of placing and packing
+	attempt   *attempt // set while pods are placed one by one
 	fresh     []*newNode
 	typeLists map[typesKey][]string
 	items     []*item // what goes to new nodes, in the order it was decided
@@ -71,6 +74,9 @@ func compile(s *Snapshot) *problem {
 	p.compilePools()
 	p.finishNodes()
 	p.countGroups()
+	for _, c := range p.classes {
+		p.settleFilters(c)
+	}
 	return p
 }
 
@@ -151,9 +157,36 @@ func (p *problem) countGroups() {
 	}
 }
 
+// maxSettled is the most domains of a key that pods choose among for the sake of others.
+const maxSettled = 32
+
+// settleFilters lets the pods of a class that spreads of others count choose their domain of each key by which those
+// spreads tell the nodes that count: else nobody knew whether they count.
+func (p *problem) settleFilters(c *class) {
+	for _, g := range c.selected {
+		if g.kind != spread || g.soft || g.hostname || g.filter == nil || slices.Contains(c.owns, g) {
+			continue
+		}
+		for _, alternative := range g.filter.alternatives {
+			for _, x := range alternative {
+				if x.key == corev1.LabelHostname || slices.Contains(c.keys, x.key) {
+					continue
+				}
+				if p.domains[x.key] == nil {
+					p.domains[x.key] = p.domainsOf(x.key)
+				}
+				if len(p.domains[x.key].names) <= maxSettled {
+					c.keys = append(c.keys, x.key)
+				}
+			}
+		}
+	}
+	slices.Sort(c.keys)
+}
+
 // count adds pods on a node to a group.
 func (p *problem) count(g *group, n *nodeState, selected, owners int) {
-	if selected > 0 && !g.filter.counts(n.Taints, n.conds) {
+	if selected != 0 && !g.filter.counts(n.Taints, n.conds) {
 		selected = 0
 	}
 	g.total += selected

@@ -30,7 +30,7 @@ func (p *problem) place() bool {
 			if c.left() == 0 || c.stuck >= maxTries {
 				continue
 			}
-			if p.placeOnNodes(c) {
+			if p.placeOnNodes(c, c.left()) {
 				progress = true
 			}
 			switch {
