@@ -73,6 +73,7 @@ type ReasonKind string
 // Why a pool cannot take a pod.
 const (
 	ReasonNoPool       ReasonKind = "NoPool"       // there is no pool at all
+	ReasonStatic       ReasonKind = "Static"       // the pool is static: its number of nodes is fixed
 	ReasonNoTypes      ReasonKind = "NoTypes"      // the pool's requirements leave no type
 	ReasonTaints       ReasonKind = "Taints"       // the pod does not tolerate a taint
 	ReasonRequirements ReasonKind = "Requirements" // selectors or affinity exclude all nodes of the pool

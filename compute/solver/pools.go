@@ -61,7 +61,7 @@ func (p *problem) compileTypes(pl *pool, typeConds []conditions, plain []vector,
 	pl.room, pl.overhead, pl.ports = make([]vector, len(p.off.types)), make([]vector, len(p.off.types)), make([][]hostPort, len(p.off.types))
 	key := []byte{}
 	daemons := p.daemonsIn(pl)
-	for _, typ := range pl.Types {
+	for _, typ := range pl.types() {
 		t := p.off.typ[typ]
 		for o := p.off.first[t]; o < p.off.first[t+1]; o++ {
 			pl.bits.set(o)
@@ -93,6 +93,14 @@ func (p *problem) compileTypes(pl *pool, typeConds []conditions, plain []vector,
 		shared[string(key)] = newFitIndex(p.off, pl.room, len(p.res.names))
 	}
 	pl.fit = shared[string(key)]
+}
+
+// types are those that new nodes of the pool may be.
+func (pl *pool) types() []*InstanceType {
+	if pl.Static {
+		return nil
+	}
+	return pl.Types
 }
 
 // daemonsIn lists the DaemonSets that may run on some node of a pool.
@@ -170,6 +178,10 @@ func (p *problem) rule(r *placeRule, pl *pool) *poolRule {
 	}
 	out := &poolRule{}
 	r.pools[pl.id] = out
+	if pl.Static {
+		out.reason = Reason{pl.Name, ReasonStatic, "the pool is static, its number of nodes is fixed"}
+		return out
+	}
 	if taint, ok := tolerates(r.tolerations, pl.Taints, false); !ok {
 		out.reason = Reason{pl.Name, ReasonTaints, fmt.Sprintf("does not tolerate taint %s", taint)}
 		return out
@@ -202,6 +214,11 @@ func (p *problem) option(a conditions, pl *pool) (ruleOption, Reason, bool) {
 	if set, ok := a.get(corev1.LabelHostname); ok && !set.complement && !set.absent() {
 		return ruleOption{}, Reason{pl.Name, ReasonRequirements, fmt.Sprintf("asks for a node that exists: %s %s", corev1.LabelHostname, set)}, false
 	}
+	for _, c := range a {
+		if c.set.impossible {
+			return ruleOption{}, Reason{pl.Name, ReasonRequirements, fmt.Sprintf("conditions on label %s exclude each other", c.key)}, false
+		}
+	}
 	if key, ok := pl.conds.accepts(a, p.wellKnown); !ok {
 		want, _ := a.get(key)
 		mine, defined := pl.conds.get(key)
@@ -218,9 +235,6 @@ func (p *problem) option(a conditions, pl *pool) (ruleOption, Reason, bool) {
 		}
 		if set := p.off.with(c.key, c.set); set != nil {
 			bits.and(set)
-			if bits.empty() && c.set.absent() {
-				return ruleOption{}, Reason{pl.Name, ReasonRequirements, fmt.Sprintf("asks for values of label %s that exclude each other, or for its absence", c.key)}, false
-			}
 			if bits.empty() {
 				return ruleOption{}, Reason{pl.Name, ReasonRequirements, fmt.Sprintf("no available instance type with label %s %s", c.key, c.set)}, false
 			}

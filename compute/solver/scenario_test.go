@@ -78,12 +78,14 @@ func (s *scenario) snapshot() Snapshot {
 // line reads one line:
 //
 //	type NAME cpu=4 memory=16Gi [pods=N] price=0.2 [spot=0.07] [zones=a,b] [reserved=ID:N] [label K=V] [RESOURCE=N]
-//	pool NAME [weight=N] [limit cpu=N] [label K=V] [taint K=V:EFFECT] [require KEY OP VALUE,VALUE [min=N]]
+//	pool NAME [static] [weight=N] [limit cpu=N] [label K=V] [taint K=V:EFFECT] [require KEY OP VALUE,VALUE [min=N]]
 //	node NAME type=T zone=Z [pool=P] [capacity=spot] [label K=V] [taint K=V:EFFECT] [new]
 //	pods NAME COUNT [on=NODE] cpu=1 [memory=1Gi] [ns=N] [label K=V] [select K=V] [require KEY OP V] [prefer W KEY OP V]
-//	    [or] [tolerate K=V:EFFECT] [spread KEY SKEW [soft] [min=N]] [near|away KEY K=V [soft=W]] [port N] [volume ZONE] [priority N]
+//	    [or] [tolerate K=V:EFFECT] [spread KEY SKEW [soft] [min=N] [by=KEY]] [own KEY] [near|away KEY K=V [soft=W]] [port N] [volume ZONE] [priority N]
 //	daemon NAME cpu=0.1 …
 //	option ignore-preferences | relax-min-values | compare-pools
+//
+// A value such as v{1..3} stands for v1,v2,v3. With own each pod has a value of its own for a label.
 func (s *scenario) line(line string) error {
 	line, _, _ = strings.Cut(line, "#")
 	w := &words{list: strings.Fields(line)}
@@ -197,6 +199,8 @@ func (s *scenario) poolLine(w *words) error {
 	for word := w.next(); word != ""; word = w.next() {
 		k, v, _ := strings.Cut(word, "=")
 		switch k {
+		case "static":
+			p.Static = true
 		case "weight":
 			n, err := strconv.Atoi(v)
 			if err != nil {
@@ -235,9 +239,26 @@ func taint(word string) corev1.Taint {
 func requirement(w *words) Requirement {
 	r := Requirement{Key: label(w.next()), Operator: corev1.NodeSelectorOperator(w.next())}
 	if r.Operator != corev1.NodeSelectorOpExists && r.Operator != corev1.NodeSelectorOpDoesNotExist {
-		r.Values = strings.Split(w.next(), ",")
+		r.Values = expand(strings.Split(w.next(), ","))
 	}
 	return r
+}
+
+// expand writes out values such as v{1..3}.
+func expand(values []string) []string {
+	var out []string
+	for _, v := range values {
+		prefix, numbers, ranged := strings.Cut(strings.TrimSuffix(v, "}"), "{")
+		var from, to int
+		if _, err := fmt.Sscanf(numbers, "%d..%d", &from, &to); !ranged || err != nil {
+			out = append(out, v)
+			continue
+		}
+		for n := from; n <= to; n++ {
+			out = append(out, prefix+strconv.Itoa(n))
+		}
+	}
+	return out
 }
 
 func label(word string) string {
@@ -284,7 +305,7 @@ func (s *scenario) nodeLine(w *words) error {
 }
 
 func (s *scenario) podLine(kind string, w *words) error {
-	name, count, on := w.next(), 1, ""
+	name, count, on, own := w.next(), 1, "", ""
 	if kind == "pods" {
 		count = w.int()
 	}
@@ -303,6 +324,8 @@ func (s *scenario) podLine(kind string, w *words) error {
 		switch k {
 		case "on":
 			on = v
+		case "own":
+			own = w.next()
 		case "ns":
 			p.Namespace = v
 		case "label":
@@ -336,6 +359,9 @@ func (s *scenario) podLine(kind string, w *words) error {
 			if n, ok := w.peek("min="); ok {
 				min, _ := strconv.Atoi(n)
 				c.MinDomains = &[]int32{int32(min)}[0]
+			}
+			if by, ok := w.peek("by="); ok {
+				c.MatchLabelKeys = []string{by}
 			}
 			p.Spec.TopologySpreadConstraints = append(p.Spec.TopologySpreadConstraints, c)
 		case "near", "away":
@@ -375,6 +401,9 @@ func (s *scenario) podLine(kind string, w *words) error {
 	for i := range count {
 		q := p.DeepCopy()
 		q.Name = fmt.Sprintf("%s-%d", name, i)
+		if own != "" {
+			q.Labels[own] = q.Name
+		}
 		switch {
 		case kind == "daemon":
 			s.s.DaemonSets = append(s.s.DaemonSets, q)

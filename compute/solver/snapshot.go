@@ -11,7 +11,7 @@ type Snapshot struct {
 	// Nodes are those that stay, in flight or running. A node that goes away is
 	// left out and its pods stand in Pods.
 	Nodes []Node
-	// Pools are the dynamic NodePools that are ready, in any order.
+	// Pools are the NodePools that are ready, in any order.
 	Pools []Pool
 	// DaemonSets holds one pod per DaemonSet, built from its template.
 	DaemonSets []*corev1.Pod
@@ -99,6 +99,8 @@ type Pool struct {
 	Taints       []corev1.Taint
 	Limits       corev1.ResourceList // what is allowed in total; "nodes" counts nodes
 	Types        []*InstanceType     // pools may share the types
+	// Static pools have as many nodes as their replicas say: pods may use those, but never get new ones.
+	Static bool
 }
 
 // InstanceType is what could be launched.

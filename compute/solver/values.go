@@ -14,6 +14,7 @@ import (
 // must not be there.
 type valueSet struct {
 	complement bool
+	impossible bool     // conditions that no node meets, not even one without the label
 	values     []string // sorted, unique
 	gte, lte   int64    // inclusive; the extremes mean unbounded
 }
@@ -83,10 +84,10 @@ func (s valueSet) has(v string) bool {
 }
 
 // absent tells that the label must not be there (DoesNotExist).
-func (s valueSet) absent() bool { return !s.complement && len(s.values) == 0 }
+func (s valueSet) absent() bool { return !s.complement && len(s.values) == 0 && !s.impossible }
 
 // negative tells that a node without the label satisfies the set (NotIn, DoesNotExist).
-func (s valueSet) negative() bool { return s.complement == (len(s.values) > 0) }
+func (s valueSet) negative() bool { return s.complement == (len(s.values) > 0) && !s.impossible }
 
 // single returns the only value, where there is just one.
 func (s valueSet) single() (string, bool) {
@@ -124,6 +125,12 @@ func (s valueSet) overlaps(o valueSet) bool {
 
 // intersect is the set of values in both.
 func (s valueSet) intersect(o valueSet) valueSet {
+	m := s.common(o)
+	m.impossible = m.absent() && !(s.negative() && o.negative())
+	return m
+}
+
+func (s valueSet) common(o valueSet) valueSet {
 	m := valueSet{complement: s.complement && o.complement, gte: max(s.gte, o.gte), lte: min(s.lte, o.lte)}
 	if m.gte > m.lte {
 		return valueSet{gte: unboundedLow, lte: unboundedHigh}
@@ -148,6 +155,9 @@ func (s valueSet) intersect(o valueSet) valueSet {
 func (s valueSet) appendKey(b []byte) []byte {
 	if s.complement {
 		b = append(b, '!')
+	}
+	if s.impossible {
+		b = append(b, '-')
 	}
 	for _, v := range s.values {
 		b = append(strconv.AppendQuote(b, v), ',')
@@ -186,6 +196,9 @@ func (s valueSet) requirements(key string) []Requirement {
 
 // String is for reasons: "In [a, b]".
 func (s valueSet) String() string {
+	if s.impossible {
+		return "conditions that exclude each other"
+	}
 	var parts []string
 	for _, r := range s.requirements("") {
 		word := string(r.Operator)

@@ -43,8 +43,8 @@ func TestPlacementsAreAllowed(t *testing.T) {
 	}
 }
 
-// The solver leaves out no more pods than Karpenter does, but for one case in a
-// hundred: DIFFERENCES.md says which those are. Run with -v to see them.
+// The solver leaves out no more pods than Karpenter does. Run with -v to see a
+// case that fails shrunk.
 func TestNoPodIsLeftOutThatKarpenterPlaces(t *testing.T) {
 	failures := 0
 	for i := range *cases {
@@ -52,7 +52,7 @@ func TestNoPodIsLeftOutThatKarpenterPlaces(t *testing.T) {
 		fails := func(c *Case) bool {
 			k, err := c.Karpenter()
 			plan := solver.Solve(c.Snapshot())
-			return err == nil && c.covered() && len(plan.Unplaced) > k.Unplaced && !c.passesNodeLimit(plan)
+			return err == nil && c.covered() && leftOut(plan) > k.Unplaced && !c.passesNodeLimit(plan)
 		}
 		if fails(c) {
 			failures++
@@ -64,9 +64,24 @@ func TestNoPodIsLeftOutThatKarpenterPlaces(t *testing.T) {
 			t.Logf("%s: the solver leaves out %d, Karpenter %d: %s %+v\n%s", c.Name, len(plan.Unplaced), k.Unplaced, plan.Unplaced[0].Pod.Name, plan.Unplaced[0].Reasons, c)
 		}
 	}
-	if most := max(1, *cases/100); failures > most {
+	if most := *cases / 1000; failures > most {
 		t.Errorf("%d of %d cases, at most %d are expected", failures, *cases, most)
 	}
+}
+
+// leftOut counts the pods left out, but for those that Karpenter buys nodes for on which they cannot run: their own
+// conditions exclude each other, or only another pod's NotIn seems to define the label they ask for.
+func leftOut(plan solver.Plan) int {
+	n := 0
+	for _, u := range plan.Unplaced {
+		for _, r := range u.Reasons {
+			if r.Kind != solver.ReasonRequirements || !strings.Contains(r.Message, "exclude each other") && !strings.Contains(r.Message, "does not define it") {
+				n++
+				break
+			}
+		}
+	}
+	return n
 }
 
 var unknown = regexp.MustCompile(`pod anti-affinity, key=.*\(counts = (.*), podDomains = .*, nodeDomains = .* In \[([^ ]*)\]`)
