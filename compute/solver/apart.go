@@ -8,6 +8,9 @@ import "slices"
 // share a node get two, thousands do not get thousands. They are kept as rules where that takes no more than one new node or
 // a tenth of the new nodes more than without them, and leaves no pod out for it.
 func Solve(s Snapshot) Plan {
+	if s.Options.Cache == nil {
+		s.Options.Cache = NewCache() // attempts of one call share it
+	}
 	p, plan := solve(&s)
 	if len(plan.Unplaced) > 0 {
 		plan = p.rescue(plan)

@@ -11,7 +11,7 @@ const maxTypes = 600
 
 // plan puts the result into words.
 func (p *problem) plan(nodes []*newNode) Plan {
-	out := Plan{Bound: p.bound, Method: p.method}
+	out := Plan{Bound: p.bound, WholeBound: p.whole, Method: p.method}
 	for _, n := range p.nodes {
 		if len(n.placed) > 0 {
 			slices.Sort(n.placed)

@@ -12,11 +12,17 @@ import (
 func (k *packer) improve(best packing) packing {
 	v := newImprover(k, best)
 	rounds := v.rounds()
+	last := 0
 	for round := range rounds {
 		if round%32 == 31 && k.p.s.Options.Stop != nil && k.p.s.Options.Stop() {
 			break
 		}
-		v.round()
+		if v.round() {
+			last = round
+		}
+		if round-last > v.patience() {
+			break
+		}
 	}
 	return v.result(best)
 }
@@ -75,12 +81,8 @@ func (v *improver) rounds() int {
 	for i := range v.bins {
 		total += v.bins[i].price
 	}
-	if total <= v.k.bound*1.002 {
+	if total <= v.k.whole*1.001 {
 		return 0
-	}
-	effort := v.k.p.s.Options.Effort
-	if effort <= 0 {
-		effort = 1
 	}
 	loads := 0
 	for i := range v.bins {
@@ -93,7 +95,7 @@ func (v *improver) rounds() int {
 	} else {
 		rounds /= 2
 	}
-	return int(effort * min(rounds, float64(100+150*len(v.bins))))
+	return int(v.effort() * min(rounds, float64(100+150*len(v.bins))))
 }
 
 func (v *improver) pods() int {
@@ -106,8 +108,19 @@ func (v *improver) pods() int {
 	return n
 }
 
-// round takes some nodes apart and packs them anew.
-func (v *improver) round() {
+// patience is how many attempts in a row may be in vain before the search ends.
+func (v *improver) patience() int { return int(v.effort() * float64(80+4*len(v.bins))) }
+
+func (v *improver) effort() float64 {
+	if e := v.k.p.s.Options.Effort; e > 0 {
+		return e
+	}
+	return 1
+}
+
+// round takes some nodes apart and packs them anew, and tells whether that was
+// of use.
+func (v *improver) round() bool {
 	picked := v.pick()
 	order := v.takeApart(picked)
 	old := 0.0
@@ -133,9 +146,10 @@ func (v *improver) round() {
 		for _, i := range v.members {
 			v.left[i] = 0
 		}
-		return
+		return false
 	}
 	v.accept(picked, got)
+	return true
 }
 
 // pick chooses nodes: one that wastes much, and some others.

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"sort"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -11,14 +12,25 @@ import (
 // offerings is the universe of what can be bought: every available offering of
 // every type of every pool, numbered so that sets of them are bitsets.
 type offerings struct {
+	*market
+	memo map[string]bitset
+}
+
+// market is what does not depend on pods and pools, but on the types alone. Problems share it; once it is made nothing of
+// it changes but what its mutex guards.
+type market struct {
 	types []*InstanceType
 	typ   map[*InstanceType]int
-	first []int // of each type, its first offering; offerings of a type stand together
+	conds []conditions // of each type, its requirements
+	first []int        // of each type, its first offering; offerings of a type stand together
 	list  []offer
-	none  bitset
 	keys  map[string]*keyIndex
-	memo  map[string]bitset
-	order []int // by price, nil until asked
+	held  []int // instances left of each reservation
+
+	mu    sync.Mutex
+	order []int                // by price, nil until asked
+	rooms map[string][]vector  // allocatable per type, by the names of the resources
+	fits  map[string]*fitIndex // by all that goes into them
 }
 
 // offer is one available offering.
@@ -46,32 +58,47 @@ type openKey struct {
 	bits bitset
 }
 
-func newOfferings(pools []Pool) *offerings {
-	f := &offerings{typ: map[*InstanceType]int{}, keys: map[string]*keyIndex{}, memo: map[string]bitset{}}
-	for p := range pools {
-		for _, t := range pools[p].Types {
-			if _, seen := f.typ[t]; seen {
-				continue
-			}
-			f.typ[t] = len(f.types)
-			f.types = append(f.types, t)
-			f.first = append(f.first, len(f.list))
-			for i := range t.Offerings {
-				if o := &t.Offerings[i]; o.Available && o.Price >= 0 && !math.IsInf(o.Price, 1) {
-					f.list = append(f.list, offer{typ: len(f.types) - 1, o: &t.Offerings[i], reservation: -1})
-				}
+func newMarket(types []*InstanceType) *market {
+	m := &market{types: types, typ: make(map[*InstanceType]int, len(types)), keys: map[string]*keyIndex{}, rooms: map[string][]vector{}, fits: map[string]*fitIndex{}}
+	for n, t := range types {
+		m.typ[t] = n
+		m.conds = append(m.conds, conditionsOf(t.Requirements, nil))
+		m.first = append(m.first, len(m.list))
+		for i := range t.Offerings {
+			if o := &t.Offerings[i]; o.Available && o.Price >= 0 && !math.IsInf(o.Price, 1) {
+				m.list = append(m.list, offer{typ: n, o: o, reservation: -1})
 			}
 		}
 	}
-	f.first = append(f.first, len(f.list))
-	f.none = newBitset(len(f.list))
-	f.index()
-	return f
+	m.first = append(m.first, len(m.list))
+	m.reserve()
+	m.index()
+	return m
+}
+
+// reserve numbers the capacity reservations. The smallest figure of a
+// reservation counts where offerings disagree.
+func (m *market) reserve() {
+	index := map[string]int{}
+	for i := range m.list {
+		o := m.list[i].o
+		if o.Reservation == "" {
+			continue
+		}
+		r, ok := index[o.Reservation]
+		if !ok {
+			r = len(m.held)
+			index[o.Reservation] = r
+			m.held = append(m.held, o.Remaining)
+		}
+		m.held[r] = min(m.held[r], o.Remaining)
+		m.list[i].reservation = r
+	}
 }
 
 // index builds the key indexes from the types' and offerings' labels.
-func (f *offerings) index() {
-	for t, typ := range f.types {
+func (f *market) index() {
+	for t := range f.types {
 		if f.first[t] == f.first[t+1] {
 			continue
 		}
@@ -79,8 +106,7 @@ func (f *offerings) index() {
 		for i := f.first[t]; i < f.first[t+1]; i++ {
 			all.set(i)
 		}
-		conds := conditionsOf(typ.Requirements, nil)
-		for _, c := range conds {
+		for _, c := range f.conds[t] {
 			k := f.key(c.key)
 			set := c.set
 			if v, ok := set.single(); ok {
@@ -103,7 +129,7 @@ func (f *offerings) index() {
 }
 
 // narrowedByOfferings tells whether all offerings of a type fix the label.
-func (f *offerings) narrowedByOfferings(t int, key string) bool {
+func (f *market) narrowedByOfferings(t int, key string) bool {
 	for i := f.first[t]; i < f.first[t+1]; i++ {
 		if _, ok := f.list[i].o.Labels[key]; !ok {
 			return false
@@ -112,7 +138,7 @@ func (f *offerings) narrowedByOfferings(t int, key string) bool {
 	return true
 }
 
-func (f *offerings) key(key string) *keyIndex {
+func (f *market) key(key string) *keyIndex {
 	k, ok := f.keys[key]
 	if !ok {
 		k = &keyIndex{absent: newBitset(len(f.list)), undefined: newBitset(len(f.list))}
@@ -122,7 +148,7 @@ func (f *offerings) key(key string) *keyIndex {
 }
 
 // value is the set of offerings with value v. Values are kept sorted.
-func (f *offerings) value(k *keyIndex, v string) bitset {
+func (f *market) value(k *keyIndex, v string) bitset {
 	i := sort.SearchStrings(k.values, v)
 	if i == len(k.values) || k.values[i] != v {
 		k.values = slices.Insert(k.values, i, v)
@@ -131,7 +157,7 @@ func (f *offerings) value(k *keyIndex, v string) bitset {
 	return k.bits[i]
 }
 
-func (f *offerings) finish(k *keyIndex) {
+func (f *market) finish(k *keyIndex) {
 	for i := range k.undefined {
 		k.undefined[i] = ^uint64(0)
 	}
@@ -197,7 +223,9 @@ func (f *offerings) narrow(b bitset, conds conditions) {
 }
 
 // byPrice lists the offerings, cheapest first, equal ones by the type's name.
-func (f *offerings) byPrice() []int {
+func (f *market) byPrice() []int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if f.order == nil {
 		f.order = make([]int, len(f.list))
 		for i := range f.order {
@@ -235,7 +263,7 @@ type fitDim struct {
 }
 
 // newFitIndex indexes the room of each type (nil: not in the index).
-func newFitIndex(f *offerings, room []vector, dims int) *fitIndex {
+func newFitIndex(f *market, room []vector, dims int) *fitIndex {
 	x := &fitIndex{dims: make([]fitDim, dims)}
 	for d := range x.dims {
 		var distinct []int64

@@ -45,7 +45,8 @@ type packer struct {
 	demand []float64 // per dimension of value
 	duals  []float64
 	bound  float64
-	rank   []int // candidates by price for their worth under the duals
+	whole  float64 // the bound in whole nodes
+	rank   []int   // candidates by price for their worth under the duals
 
 	byPrice []int // candidates by price
 

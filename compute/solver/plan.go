@@ -16,6 +16,8 @@ type Plan struct {
 	// Bound is a price that no set of new nodes for the same pods can be below:
 	// the optimum with nodes that may be bought in fractions.
 	Bound float64
+	// WholeBound is the same for nodes that are bought whole: between Bound and what the cheapest plan costs.
+	WholeBound float64
 	// Method names the way of packing that gave the cheapest claims, per pool.
 	Method map[string]string
 }

@@ -35,13 +35,7 @@ func (p *problem) compilePools() {
 	for _, d := range p.s.DaemonSets {
 		p.daemons = append(p.daemons, &daemon{pod: d, vec: p.res.fit(p.res.requests(d, nil)), alternatives: podAlternatives(d), ports: hostPorts(d)})
 	}
-	typeConds := make([]conditions, len(p.off.types))
-	plain := make([]vector, len(p.off.types))
-	for t, typ := range p.off.types {
-		typeConds[t] = conditionsOf(typ.Requirements, nil)
-		plain[t] = p.res.allocatable(typ)
-	}
-	shared := map[string]*fitIndex{}
+	plain := p.off.allocatable(p.res)
 	for i, pl := range p.pools {
 		pl.id = i
 		pl.conds = conditionsOf(pl.Requirements, pl.Labels)
@@ -50,36 +44,35 @@ func (p *problem) compilePools() {
 				pl.minValues = append(pl.minValues, r)
 			}
 		}
-		p.compileTypes(pl, typeConds, plain, shared)
+		p.compileTypes(pl, plain)
 		pl.limits = p.newLimits(pl)
 	}
 }
 
-// compileTypes finds the offerings of a pool and the room on each type.
-func (p *problem) compileTypes(pl *pool, typeConds []conditions, plain []vector, shared map[string]*fitIndex) {
+// compileTypes finds the offerings of a pool and the room on each type, given
+// the room without DaemonSets.
+func (p *problem) compileTypes(pl *pool, plain []vector) {
 	pl.bits = newBitset(len(p.off.list))
 	pl.room, pl.overhead, pl.ports = make([]vector, len(p.off.types)), make([]vector, len(p.off.types)), make([][]hostPort, len(p.off.types))
-	key := []byte{}
+	types, width := pl.types(), len(p.res.names)
 	daemons := p.daemonsIn(pl)
-	for _, typ := range pl.types() {
+	rooms, overheads := make(vector, len(types)*width), make(vector, len(types)*width)
+	for i, typ := range types {
 		t := p.off.typ[typ]
 		for o := p.off.first[t]; o < p.off.first[t+1]; o++ {
 			pl.bits.set(o)
 		}
-		pl.overhead[t] = make(vector, len(p.res.names))
-		pl.room[t] = slices.Clone(plain[t])
-		key = fmt.Appendf(key, "%d", t)
-		for i, d := range daemons {
-			if !intersects(typeConds[t], d.alternatives) {
+		pl.overhead[t], pl.room[t] = overheads[i*width:(i+1)*width:(i+1)*width], rooms[i*width:(i+1)*width:(i+1)*width]
+		for _, d := range daemons {
+			if !intersects(p.off.conds[t], d.alternatives) {
 				continue
 			}
-			key = fmt.Appendf(key, ".%d", i)
 			pl.overhead[t].add(d.vec)
 			pl.ports[t] = append(pl.ports[t], d.ports...)
 			pl.anyPorts = pl.anyPorts || len(d.ports) > 0
 		}
+		copy(pl.room[t], plain[t])
 		pl.room[t].sub(pl.overhead[t])
-		key = append(key, ' ')
 	}
 	var free conditions
 	for _, c := range pl.conds {
@@ -89,10 +82,7 @@ func (p *problem) compileTypes(pl *pool, typeConds []conditions, plain []vector,
 	}
 	pl.base = p.rest.intern(free)
 	p.off.narrow(pl.bits, pl.conds)
-	if shared[string(key)] == nil {
-		shared[string(key)] = newFitIndex(p.off, pl.room, len(p.res.names))
-	}
-	pl.fit = shared[string(key)]
+	pl.fit = p.off.fitsIn(pl.room, width)
 }
 
 // types are those that new nodes of the pool may be.

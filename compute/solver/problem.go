@@ -30,6 +30,7 @@ type problem struct {
 	buf       []byte
 
 	bound  float64
+	whole  float64
 	method map[string]string
 
 	itemOfPod []*item  // of pods on new nodes
@@ -42,7 +43,7 @@ type problem struct {
 
 func compile(s *Snapshot) *problem {
 	p := &problem{s: s, res: newResourceTable(), groups: newGroupTable(s), domains: map[string]*domainTable{}, labelSets: map[string]int{}, method: map[string]string{}}
-	p.off = newOfferings(s.Pools)
+	p.off = &offerings{market: s.Options.Cache.market(s.Pools), memo: map[string]bitset{}}
 	p.wellKnown = func(key string) bool {
 		if s.WellKnown != nil {
 			return s.WellKnown[key]
@@ -55,7 +56,7 @@ func compile(s *Snapshot) *problem {
 		owned[i] = p.groups.of(s.Pods[i].Pod)
 	}
 	p.itemOfPod = make([]*item, len(s.Pods))
-	p.reserve()
+	p.reservations = slices.Clone(p.off.held)
 	p.rest = newResiduals(p.off)
 	for i := range s.Pools {
 		p.pools = append(p.pools, &pool{Pool: &s.Pools[i]})
@@ -90,26 +91,6 @@ func (p *problem) setFloor() {
 		for d, n := range c.vec {
 			p.floor[d] = min(p.floor[d], n)
 		}
-	}
-}
-
-// reserve numbers the capacity reservations. The smallest figure of a
-// reservation counts where offerings disagree.
-func (p *problem) reserve() {
-	index := map[string]int{}
-	for i := range p.off.list {
-		o := p.off.list[i].o
-		if o.Reservation == "" {
-			continue
-		}
-		r, ok := index[o.Reservation]
-		if !ok {
-			r = len(p.reservations)
-			index[o.Reservation] = r
-			p.reservations = append(p.reservations, o.Remaining)
-		}
-		p.reservations[r] = min(p.reservations[r], o.Remaining)
-		p.off.list[i].reservation = r
 	}
 }
 

@@ -207,7 +207,7 @@ func (p *problem) repack() {
 		}
 		k := newPacker(p, pl, items)
 		best := k.search()
-		p.bound += k.bound
+		p.bound, p.whole = p.bound+k.bound, p.whole+k.whole
 		if best.left == 0 && best.price < p.priceOf(loose)-1e-9 {
 			p.method[pl.Name] = best.method
 			p.fresh = append(p.fresh, k.realise(&best)...)

@@ -42,6 +42,9 @@ type Options struct {
 	// It makes the plan depend on when it says so.
 	Stop func() bool
 
+	// Cache keeps what is known of instance types for the next call; nil keeps nothing.
+	Cache *Cache
+
 	apart map[int]bool // soft groups that are rules in this attempt, by id
 }
 

@@ -103,9 +103,23 @@ func (p *problem) packPool(pl *pool, items []*item) []*newNode {
 		return nil
 	}
 	best := k.search()
-	p.bound += k.bound
 	p.method[pl.Name] = best.method
-	return k.realise(&best)
+	nodes := k.realise(&best)
+	p.addBounds(k)
+	return nodes
+}
+
+// addBounds takes over the bounds of a packer whose packing is realised; pods that limits left out do not count.
+func (p *problem) addBounds(k *packer) {
+	left := 0.0
+	for i := range k.items {
+		left += k.items[i].value * float64(k.items[i].it.count)
+	}
+	if left == 0 {
+		p.bound, p.whole = p.bound+k.bound, p.whole+k.whole
+		return
+	}
+	p.bound, p.whole = p.bound+max(0, k.bound-left), p.whole+max(0, k.bound-left)
 }
 
 // better tells whether packing a is better than b: more pods, then less money,

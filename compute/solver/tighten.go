@@ -9,6 +9,7 @@ import "math"
 // worth under the duals and of their share of the node that suits each best.
 // The values that give the best bound are kept as the pods' worth.
 func (k *packer) tighten() {
+	k.whole = k.bound
 	if len(k.items)*len(k.cands) > 300_000 || len(k.p.reservations) > 0 {
 		return
 	}
@@ -25,21 +26,50 @@ func (k *packer) tighten() {
 		for i := range values {
 			values[i] = part*byShare[i] + (1-part)*byDuals[i]
 		}
+		worths := k.worths(s, values)
 		scale := math.Inf(1)
-		for c := range k.cands {
-			scale = min(scale, k.cands[c].price/max(1e-12, s.most(values, c)))
+		for c, worth := range worths {
+			scale = min(scale, k.cands[c].price/max(1e-12, worth))
 		}
 		total := 0.0
 		for i := range values {
-			total += values[i] * scale * float64(k.items[i].count)
+			total += values[i] * float64(k.items[i].count)
 		}
-		if total > k.bound*(1+1e-9) && !math.IsInf(total, 1) {
-			k.bound = total
+		if total <= 0 || math.IsInf(total*scale, 1) {
+			continue
+		}
+		k.whole = max(k.whole, k.wholeNodes(worths, total, total*scale))
+		if total*scale > k.bound*(1+1e-9) {
+			k.bound = total * scale
 			for i := range values {
 				k.items[i].value = values[i] * scale
 			}
 		}
 	}
+	k.whole = max(k.whole, k.bound)
+}
+
+// worths tells of each candidate what the pods on it are worth at most. It is exact where that decides which candidate
+// gives most for its price, and otherwise what resources are worth in the fillings of others.
+func (k *packer) worths(s *knapsack, values []float64) []float64 {
+	out := make([]float64, len(k.cands))
+	var duals [][]float64
+	scale := math.Inf(1)
+	for _, c := range k.rank {
+		out[c] = math.Inf(1)
+		for _, y := range duals {
+			out[c] = min(out[c], dot(y, k.cands[c].float)*(1+1e-9))
+		}
+		if k.cands[c].price/max(1e-12, out[c]) >= scale {
+			continue
+		}
+		out[c] = min(out[c], s.most(values, c))
+		scale = min(scale, k.cands[c].price/max(1e-12, out[c]))
+		if y, ok := s.prices(values); ok {
+			duals = append(duals, y)
+		}
+	}
+	return out
 }
 
 // share is the least price of the part of a node that one pod fills.
@@ -135,6 +165,30 @@ func (s *knapsack) most(values []float64, c int) float64 {
 		worth += max(0, s.y[d]) * max(0, cand.float[d])
 	}
 	return worth * (1 + 1e-9)
+}
+
+// prices are values of the resources in the last filling, raised until no pod is worth more than what it takes: so they
+// bound what any candidate can hold.
+func (s *knapsack) prices(values []float64) ([]float64, bool) {
+	y := make([]float64, len(s.y))
+	for d, v := range s.y {
+		y[d] = max(0, v)
+	}
+	raise := 1.0
+	for i := range s.k.items {
+		if values[i] <= 0 {
+			continue
+		}
+		takes := dot(y, s.k.items[i].float)
+		if takes <= 0 {
+			return nil, false
+		}
+		raise = max(raise, values[i]/takes)
+	}
+	for d := range y {
+		y[d] *= raise
+	}
+	return y, true
 }
 
 func (s *knapsack) pivot(enter int) bool {
