@@ -14,9 +14,13 @@
 //   - groups, classes: pods that no rule can tell apart form a class and are
 //     handled as a count. Topology rules become groups shared by classes.
 //   - existing: pods go to nodes that exist, first fit.
-//   - domains, rules, feasible, preferences: what remains is split by topology domain, so that each piece
-//     (an item) no longer depends on the others except on its own node.
-//   - pack, fill, lp, improve: items become nodes at the lowest price, by several
-//     methods of which the cheapest counts, measured against a bound.
+//   - domains, rules, feasible, preferences: what remains is split by topology
+//     domain, so that each piece (an item) no longer depends on the others except
+//     on its own node.
+//   - pack, fill, grow, mix, improve, patterns: items become nodes at the lowest
+//     price, by several methods of which the cheapest counts.
+//   - lp, tighten, whole: the bounds that the price is measured against.
+//   - limits, repair, followers, rescue: what limits leave out, and what must be
+//     near other pods, finds a place after all.
 //   - claims, explain: the result in words that a controller can act on.
 package solver

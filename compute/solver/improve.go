@@ -14,7 +14,7 @@ func (k *packer) improve(best packing) packing {
 	rounds := v.rounds()
 	last := 0
 	for round := range rounds {
-		if round%32 == 31 && k.p.s.Options.Stop != nil && k.p.s.Options.Stop() {
+		if round%32 == 31 && k.stopped() {
 			break
 		}
 		if v.round() {
@@ -90,33 +90,16 @@ func (v *improver) rounds() int {
 	}
 	perRound := 1 + 4*loads/len(v.bins)
 	rounds := float64(min(600, 40000/perRound+60))
-	if v.pods() <= 2000 {
+	if v.k.pods() <= 2000 {
 		rounds *= 1.5 // a small batch can afford it
 	} else {
 		rounds /= 2
 	}
-	return int(v.effort() * min(rounds, float64(100+150*len(v.bins))))
-}
-
-func (v *improver) pods() int {
-	n := 0
-	for i := range v.bins {
-		for _, l := range v.bins[i].load {
-			n += l.n
-		}
-	}
-	return n
+	return int(v.k.p.effort() * min(rounds, float64(100+150*len(v.bins))))
 }
 
 // patience is how many attempts in a row may be in vain before the search ends.
-func (v *improver) patience() int { return int(v.effort() * float64(80+4*len(v.bins))) }
-
-func (v *improver) effort() float64 {
-	if e := v.k.p.s.Options.Effort; e > 0 {
-		return e
-	}
-	return 1
-}
+func (v *improver) patience() int { return int(v.k.p.effort() * float64(80+4*len(v.bins))) }
 
 // round takes some nodes apart and packs them anew, and tells whether that was
 // of use.

@@ -3,62 +3,81 @@ package solver
 import "math"
 
 // mix opens nodes of the kinds and in the numbers that the linear programme
-// buys, rounded, and puts pod by pod, most valuable first, on the node that it
-// leaves best filled. What has no room is packed by value.
+// buys, rounded, and puts the pods on them. What has no room is packed by value.
 func (k *packer) mix(name string, up float64, even bool) packing {
-	var bins []bin
-	var rooms []vector
+	var cands []int
 	for _, m := range k.bought {
-		n := int(math.Floor(m.count + up))
-		for range n {
-			bins = append(bins, bin{cand: m.cand, copies: 1, sum: make(vector, len(k.p.res.names))})
-			rooms = append(rooms, append(vector(nil), k.cands[m.cand].room...))
+		for range int(math.Floor(m.count + up)) {
+			cands = append(cands, m.cand)
 		}
 	}
-	tallies, ports := make([]tally, len(bins)), make([][]hostPort, len(bins))
-	rests := make([]int, len(bins))
-	for b := range rests {
-		rests[b] = k.pl.base
+	bins, left := k.into(cands, k.order(0), even)
+	out := k.newFiller().run(params{tries: 8}, left, k.order(0), k.pl.limits.clone(), append([]int(nil), k.p.reservations...))
+	out.bins = append(out.bins, bins...)
+	k.finish(&out)
+	out.method = name
+	return out
+}
+
+// into puts pod by pod, in the order of the items, on the node of a set that it
+// leaves best filled, and returns the nodes with pods and what has no room.
+func (k *packer) into(cands, order []int, even bool) ([]bin, []int) {
+	nodes := make([]filling, len(cands))
+	for b, c := range cands {
+		nodes[b] = filling{bin: bin{cand: c, copies: 1, sum: make(vector, len(k.p.res.names))}, room: append(vector(nil), k.cands[c].room...), rest: k.pl.base}
 	}
 	left := k.counts()
-	for _, i := range k.order(0) {
+	for _, i := range order {
 		it := &k.items[i]
-		for left[i] > 0 {
+		for ; left[i] > 0; left[i]-- {
 			best, at := math.Inf(-1), -1
-			for b := range bins {
-				cand := &k.cands[bins[b].cand]
-				if !it.vec.fits(rooms[b]) || !it.bits.has(cand.off) {
+			for b := range nodes {
+				n := &nodes[b]
+				cand := &k.cands[n.cand]
+				if !it.vec.fits(n.room) || !it.bits.has(cand.off) {
 					continue
 				}
-				if score := fillScore(it.vec, rooms[b], cand.room, even); score > best && k.agrees(it, rests[b], cand) && it.class.perNodeRoom(tallies[b], ports[b], 1) == 1 {
+				if score := fillScore(it.vec, n.room, cand.room, even); score > best && k.agrees(it, n.rest, cand) && it.class.perNodeRoom(n.tally, n.ports, 1) == 1 {
 					best, at = score, b
 				}
 			}
 			if at < 0 {
 				break
 			}
-			rooms[at].sub(it.vec)
-			bins[at].sum.add(it.vec)
-			rests[at] = k.p.rest.merge(rests[at], it.rest)
-			it.class.note(&tallies[at], 1)
-			ports[at] = append(ports[at], it.class.ports...)
-			if last := len(bins[at].load) - 1; last >= 0 && bins[at].load[last].item == i {
-				bins[at].load[last].n++
-			} else {
-				bins[at].load = append(bins[at].load, load{i, 1})
-			}
-			left[i]--
+			k.putInto(&nodes[at], i)
 		}
 	}
-	out := k.newFiller().run(params{tries: 8}, left, k.order(0), k.pl.limits.clone(), append([]int(nil), k.p.reservations...))
-	for _, b := range bins {
-		if len(b.load) > 0 {
-			out.bins = append(out.bins, b)
+	var bins []bin
+	for b := range nodes {
+		if len(nodes[b].load) > 0 {
+			bins = append(bins, nodes[b].bin)
 		}
 	}
-	k.finish(&out)
-	out.method = name
-	return out
+	return bins, left
+}
+
+// filling is a node of a set while pods are put on it.
+type filling struct {
+	bin
+	room  vector
+	rest  int
+	tally tally
+	ports []hostPort
+}
+
+// putInto puts a pod of an item on a node.
+func (k *packer) putInto(n *filling, i int) {
+	it := &k.items[i]
+	n.room.sub(it.vec)
+	n.sum.add(it.vec)
+	n.rest = k.p.rest.merge(n.rest, it.rest)
+	it.class.note(&n.tally, 1)
+	n.ports = append(n.ports, it.class.ports...)
+	if last := len(n.load) - 1; last >= 0 && n.load[last].item == i {
+		n.load[last].n++
+		return
+	}
+	n.load = append(n.load, load{i, 1})
 }
 
 // agrees tells whether the open labels of an item and of a node go together.

@@ -280,6 +280,15 @@ func dot(a, b []float64) float64 {
 	return s
 }
 
+// pods is how many pods there are to pack.
+func (k *packer) pods() int {
+	n := 0
+	for i := range k.items {
+		n += k.items[i].count
+	}
+	return n
+}
+
 // finish prices the bins by the cheapest offering that suits what is on each.
 func (k *packer) finish(out *packing) {
 	out.price = 0

@@ -47,10 +47,7 @@ func (p *problem) rescue(plan Plan) Plan {
 // rescueTurns is how many attempts are worth their time.
 func (p *problem) rescueTurns() int {
 	turns := max(2, min(rescueTries, rescuePods/len(p.s.Pods)))
-	if effort := p.s.Options.Effort; effort > 0 {
-		turns = int(max(1, min(1, effort)*float64(turns)))
-	}
-	return turns
+	return int(max(1, min(1, p.effort())*float64(turns)))
 }
 
 // mayFit tells whether a pod of a class could have a node to itself.

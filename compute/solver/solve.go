@@ -143,12 +143,13 @@ func (a *packing) nodes() int {
 }
 
 // search runs the portfolio and improves on the best by nodes filled in turn
-// and on the best by nodes filled together: they lead to different places.
+// and on the best by nodes filled together: they lead to different places. What
+// that comes to shows column generation where to begin.
 func (k *packer) search() packing {
 	var best [2]packing
 	have := [2]bool{}
 	for i, method := range k.portfolio() {
-		if i > 0 && k.p.s.Options.Stop != nil && k.p.s.Options.Stop() {
+		if i > 0 && k.stopped() {
 			break
 		}
 		got := method()
@@ -160,14 +161,31 @@ func (k *packer) search() packing {
 			best[family], have[family] = got, true
 		}
 	}
-	first := k.improve(best[0])
-	if !have[1] {
-		return first
+	out := k.improve(best[0])
+	if have[1] && best[1].price < best[0].price*1.05 {
+		if second := k.improve(best[1]); better(&second, &out) {
+			out = second
+		}
 	}
-	if second := k.improve(best[1]); better(&second, &first) {
-		return second
+	if out.left > 0 || out.price <= k.whole*1.001 || k.stopped() {
+		return out
 	}
-	return first
+	if third, ok := k.patterns(&out); ok && third.price < out.price*1.03 {
+		if third = k.improve(third); better(&third, &out) {
+			return third
+		}
+	}
+	return out
+}
+
+func (k *packer) stopped() bool { return k.p.s.Options.Stop != nil && k.p.s.Options.Stop() }
+
+// effort is how hard to search, 1 unless told otherwise.
+func (p *problem) effort() float64 {
+	if e := p.s.Options.Effort; e > 0 {
+		return e
+	}
+	return 1
 }
 
 // portfolio lists the methods worth their time for the size of the problem.
@@ -217,9 +235,8 @@ func (k *packer) portfolio() []func() packing {
 // mayGrow tells whether packing pod by pod is worth its time, and possible: it
 // does not know limits and reservations.
 func (k *packer) mayGrow() bool {
-	pods, places := 0, 0
+	pods, places := k.pods(), 0
 	for i := range k.items {
-		pods += k.items[i].count
 		if k.items[i].class.perNode {
 			places += k.items[i].count
 		}
