@@ -1,13 +1,17 @@
 package solver
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
-// Bounds of the search for a plan that leaves fewer pods out: tries, pods placed one by one over all tries, and pods
-// offered to nodes in one try.
+// Bounds of the search for a plan that leaves fewer pods out: tries, pods and nodes looked at over all tries, pods offered
+// to nodes in one try, and the effort below which there is none.
 const (
-	rescueTries = 12
-	rescuePods  = 40_000
-	rescueWork  = 100_000
+	rescueTries  = 12
+	rescueSize   = 40_000
+	rescueWork   = 100_000
+	rescueEffort = 0.25
 )
 
 // attempt is one way to place pods one by one. Attempts differ in who goes first and where to.
@@ -21,12 +25,16 @@ type attempt struct {
 // Karpenter does: there the choice for one pod can follow from the choices for others. Pods that still find no place come
 // first in the next attempt. What it finds is packed by price again as far as rules leave that open.
 func (p *problem) rescue(plan Plan) Plan {
+	turns := p.rescueTurns()
+	if turns == 0 {
+		return plan
+	}
 	late := p.leftClasses()
 	if len(late) == 0 {
 		return plan
 	}
 	best, least := plan, p.leftOut()
-	for turn := range p.rescueTurns() {
+	for turn := range turns {
 		q := compile(p.s)
 		q.attempt = &attempt{turn: turn, late: late, work: rescueWork}
 		q.oneByOne()
@@ -46,8 +54,11 @@ func (p *problem) rescue(plan Plan) Plan {
 
 // rescueTurns is how many attempts are worth their time.
 func (p *problem) rescueTurns() int {
-	turns := max(2, min(rescueTries, rescuePods/len(p.s.Pods)))
-	return int(max(1, min(1, p.effort())*float64(turns)))
+	if p.effort() < rescueEffort {
+		return 0
+	}
+	turns := max(2, min(rescueTries, rescueSize/(len(p.s.Pods)+len(p.s.Nodes))))
+	return int(math.Ceil(min(1, p.effort()) * float64(turns)))
 }
 
 // mayFit tells whether a pod of a class could have a node to itself.
