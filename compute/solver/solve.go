@@ -162,7 +162,7 @@ func (k *packer) search() packing {
 		}
 	}
 	out := k.improve(best[0])
-	if have[1] && best[1].price < best[0].price*1.05 {
+	if have[1] && best[1].price < best[0].price*1.15 {
 		if second := k.improve(best[1]); better(&second, &out) {
 			out = second
 		}
