@@ -35,8 +35,10 @@ func (a *app) createCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			var asked Config
+			overrideByFlags(cmd, &asked, config)
 			p := a.progress()
-			if _, err := a.createCluster(ctx, p, client, config); err != nil {
+			if _, err := a.createCluster(ctx, p, client, asked, config); err != nil {
 				return err
 			}
 			return p.step("Pointing kubectl at the cluster", func(func(string)) (string, error) {

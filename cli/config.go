@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/netip"
@@ -48,7 +49,23 @@ func defaultConfig() Config {
 	}
 }
 
-// readConfig reads a configuration file over the defaults; "-" is standard input. Unknown fields are errors.
+// over is the configuration with the defaults for what it leaves open.
+func (c Config) over(defaults Config) Config {
+	c.APIVersion, c.Kind = configVersion, configKind
+	c.Name = cmp.Or(c.Name, defaults.Name)
+	c.Region = cmp.Or(c.Region, defaults.Region)
+	c.Port = cmp.Or(c.Port, defaults.Port)
+	c.KubernetesVersion = cmp.Or(c.KubernetesVersion, defaults.KubernetesVersion)
+	c.Machines = cmp.Or(c.Machines, defaults.Machines)
+	c.Network = cmp.Or(c.Network, defaults.Network)
+	c.BootDelay = cmp.Or(c.BootDelay, defaults.BootDelay)
+	if c.NodePools == nil {
+		c.NodePools = defaults.NodePools
+	}
+	return c
+}
+
+// readConfig reads a configuration file; "-" is standard input. Unknown fields are errors.
 func readConfig(path string, stdin io.Reader, into *Config) error {
 	var data []byte
 	var err error

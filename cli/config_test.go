@@ -19,10 +19,10 @@ func TestConfigFile(t *testing.T) {
 		{"bad name", "apiVersion: automode.dev/v1alpha1\nkind: Config\nname: -a\n", `name is "-a"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			config := defaultConfig()
+			var config Config
 			err := readConfig("-", strings.NewReader(c.file), &config)
 			if err == nil {
-				err = config.validate()
+				err = config.over(defaultConfig()).validate()
 			}
 			if c.wrong == "" && err != nil || c.wrong != "" && (err == nil || !strings.Contains(err.Error(), c.wrong)) {
 				t.Errorf("got %v, want %q", err, c.wrong)

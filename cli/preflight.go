@@ -7,9 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
+	"github.com/automode-dev/automode/cloud/clusters"
 	"github.com/automode-dev/automode/compute/catalog"
 	"github.com/automode-dev/automode/internal/home"
 )
@@ -45,14 +47,42 @@ func (s settings) reconcile(existing settings, config Config) (settings, error) 
 	for _, c := range []struct {
 		flag      string
 		have, ask any
-	}{{"--region", existing.Region, s.Region}, {"--port", existing.Port, s.Port}, {"--machines", existing.Machines, s.Machines}} {
+	}{
+		{"--region", existing.Region, s.Region}, {"--port", existing.Port, s.Port}, {"--machines", existing.Machines, s.Machines},
+		{"--boot-delay", existing.BootDelay, s.BootDelay},
+	} {
 		if c.have != c.ask && !(c.flag == "--machines" && config.Machines == machinesAuto) {
-			return existing, &Failure{ID: BadConfig, Err: fmt.Errorf("the local cloud here was started with %s %v, not %v", c.flag, c.have, c.ask),
-				Advice: fmt.Sprintf("leave %s out, run `automode down` first, or use another --home", c.flag)}
+			return existing, contradiction("the local cloud here was started", c.flag, c.have, c.ask, "")
 		}
 	}
-	existing.BootDelay = s.BootDelay
 	return existing, nil
+}
+
+// contradiction refuses a flag, or its field of the configuration file, that says otherwise than what is there.
+func contradiction(what, flag string, have, ask any, instead string) error {
+	return &Failure{ID: BadConfig, Err: fmt.Errorf("%s with %s %v, not %v", what, flag, have, ask),
+		Advice: fmt.Sprintf("leave %s out, %srun `automode down` first, or use another --home", flag, instead)}
+}
+
+// checkNetwork refuses another network for a cluster that has one.
+func (c Config) checkNetwork(cluster string, network clusters.Network) error {
+	if c.Network == "" || c.Network == network.CIDR.String() {
+		return nil
+	}
+	return contradiction(fmt.Sprintf("cluster %q was created", cluster), "--network", network.CIDR, c.Network, "")
+}
+
+// checkCluster refuses what a cluster that is there is otherwise than asked for.
+func (c Config) checkCluster(cluster clusters.Cluster) error {
+	what := fmt.Sprintf("cluster %q is there", cluster.Name)
+	if c.KubernetesVersion != "" && c.KubernetesVersion != cluster.Version {
+		return contradiction(what, "--kubernetes-version", cluster.Version, c.KubernetesVersion, "upgrade with `aws eks update-cluster-version`, ")
+	}
+	have, ask := slices.Sorted(slices.Values(cluster.NodePools)), slices.Sorted(slices.Values(c.NodePools))
+	if c.NodePools != nil && !slices.Equal(have, ask) {
+		return contradiction(what, "--node-pools", strings.Join(have, ","), strings.Join(ask, ","), "change them with `aws eks update-cluster-config --compute-config`, ")
+	}
+	return nil
 }
 
 // stoppingMarker exists from the beginning of `automode down` to its end.

@@ -2,9 +2,11 @@ package cli
 
 import (
 	"errors"
+	"net/netip"
 	"strings"
 	"testing"
 
+	"github.com/automode-dev/automode/cloud/clusters"
 	"github.com/automode-dev/automode/internal/home"
 )
 
@@ -18,7 +20,7 @@ func TestResumeKeepsWhatTheCloudWasStartedWith(t *testing.T) {
 	if config.Region != "eu-west-1" || config.Port != 4600 || config.BootDelay != "3s" || config.Name != "mine" {
 		t.Errorf("%+v", config)
 	}
-	if _, err := (settings{Region: config.Region, Port: config.Port, Machines: machinesReal}).reconcile(started, config); err != nil {
+	if _, err := (settings{Region: config.Region, Port: config.Port, Machines: machinesReal, BootDelay: config.BootDelay}).reconcile(started, config); err != nil {
 		t.Error(err)
 	}
 }
@@ -52,6 +54,35 @@ func TestSettingsStayWithTheCloud(t *testing.T) {
 	_, err := (settings{Region: "eu-west-1", Port: 4566, Machines: machinesReal}).reconcile(existing, Config{Machines: machinesAuto})
 	if err == nil || !strings.Contains(err.Error(), "--region us-east-1, not eu-west-1") {
 		t.Errorf("another region gives %v", err)
+	}
+}
+
+// TestWhatIsThereStays: a wish that contradicts a cluster is refused; what was not asked for contradicts nothing.
+func TestWhatIsThereStays(t *testing.T) {
+	network := clusters.Network{CIDR: netip.MustParsePrefix("10.0.0.0/16")}
+	cluster := clusters.Cluster{Name: "a", Version: "1.35", NodePools: []string{"system", "general-purpose"}}
+	for _, c := range []struct {
+		asked  Config
+		wrong  string
+		advice string
+	}{
+		{Config{}, "", ""},
+		{Config{Network: "10.0.0.0/16", KubernetesVersion: "1.35", NodePools: []string{"general-purpose", "system"}}, "", ""},
+		{Config{Network: "10.1.0.0/16"}, `cluster "a" was created with --network 10.0.0.0/16, not 10.1.0.0/16`, "automode down"},
+		{Config{KubernetesVersion: "1.34"}, `cluster "a" is there with --kubernetes-version 1.35, not 1.34`, "update-cluster-version"},
+		{Config{NodePools: []string{}}, `cluster "a" is there with --node-pools general-purpose,system, not `, "update-cluster-config"},
+	} {
+		err := errors.Join(c.asked.checkNetwork(cluster.Name, network), c.asked.checkCluster(cluster))
+		if c.wrong == "" {
+			if err != nil {
+				t.Errorf("%+v: %v", c.asked, err)
+			}
+			continue
+		}
+		var failure *Failure
+		if !errors.As(err, &failure) || failure.ID != BadConfig || err.Error() != c.wrong || !strings.Contains(failure.advice(), c.advice) {
+			t.Errorf("%+v gives %v, want %s", c.asked, err, c.wrong)
+		}
 	}
 }
 

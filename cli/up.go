@@ -28,19 +28,19 @@ ready; it goes on running in the background. Running it again resumes whatever i
   automode up --config cluster.yaml         # everything from a file; - reads standard input`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			config := a.defaultsHere()
+			var asked Config
 			if file != "" {
-				if err := readConfig(file, a.In, &config); err != nil {
+				if err := readConfig(file, a.In, &asked); err != nil {
 					return err
 				}
 			}
-			overrideByFlags(cmd, &config, flagged)
-			if err := config.validate(); err != nil {
+			overrideByFlags(cmd, &asked, flagged)
+			if err := asked.over(a.defaultsHere()).validate(); err != nil {
 				return err
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
-			return a.up(ctx, config)
+			return a.up(ctx, asked)
 		},
 	}
 	flags := cmd.Flags()
@@ -88,12 +88,14 @@ func overrideByFlags(cmd *cobra.Command, config *Config, flags Config) {
 	}
 }
 
-// up walks the steps from nothing to a ready cluster; each finds what an earlier run did.
-func (a *app) up(ctx context.Context, config Config) error {
+// up walks the steps from nothing to a ready cluster; each finds what an earlier run did, and refuses what was asked for
+// and is otherwise.
+func (a *app) up(ctx context.Context, asked Config) error {
 	dir, err := a.home()
 	if err != nil {
 		return err
 	}
+	config := asked.over(a.defaultsHere())
 	p := a.progress()
 	var settings settings
 	err = p.step("Checking this machine", func(func(string)) (string, error) {
@@ -114,7 +116,7 @@ func (a *app) up(ctx context.Context, config Config) error {
 	if err != nil {
 		return err
 	}
-	created, err := a.createCluster(ctx, p, client, config)
+	created, err := a.createCluster(ctx, p, client, asked, config)
 	if err != nil {
 		return err
 	}
@@ -171,12 +173,16 @@ Cluster %q %s:
 `
 
 // createCluster makes network, roles and cluster, waits until it is active, and says whether it is a new one.
-func (a *app) createCluster(ctx context.Context, p *progress, client *clusters.Client, config Config) (created bool, err error) {
+func (a *app) createCluster(ctx context.Context, p *progress, client *clusters.Client, asked, config Config) (created bool, err error) {
 	var network clusters.Network
 	var roles clusters.Roles
 	err = p.step("Making the network", func(func(string)) (_ string, err error) {
 		network, err = client.EnsureNetwork(ctx, config.Name, netip.MustParsePrefix(config.Network))
-		return fmt.Sprintf("Network %s, %d public and %d private subnets", network.CIDR, len(network.Public), len(network.Private)), cloudFailure(err)
+		if err != nil {
+			return "", cloudFailure(err)
+		}
+		text := fmt.Sprintf("Network %s, %d public and %d private subnets", network.CIDR, len(network.Public), len(network.Private))
+		return text, asked.checkNetwork(config.Name, network)
 	})
 	if err != nil {
 		return false, err
@@ -197,7 +203,7 @@ func (a *app) createCluster(ctx context.Context, p *progress, client *clusters.C
 		if err != nil {
 			return "", cloudFailure(err)
 		}
-		return fmt.Sprintf("Cluster %s is active: Kubernetes %s, Auto Mode on", cluster.Name, cluster.Version), nil
+		return fmt.Sprintf("Cluster %s is active: Kubernetes %s, Auto Mode on", cluster.Name, cluster.Version), asked.checkCluster(cluster)
 	})
 	return created, err
 }
