@@ -13,7 +13,7 @@ import (
 	"github.com/automode-dev/automode/localcloud/vpc"
 )
 
-// Removed names what RemoveAll took off the host.
+// Removed names what RemoveAll removed.
 type Removed struct {
 	Machines []string
 	Networks []string
@@ -34,9 +34,10 @@ func count(n int, what string) string {
 // RemoveAll takes the home's machines and networks off the host, whatever state they are in. Every process of the home must
 // have been killed before: it would make them anew.
 func RemoveAll(ctx context.Context, dir home.Dir, waiting func(string)) (Removed, error) {
-	var removed Removed
-	if os.Geteuid() != 0 {
-		return removed, nil // without root there are none
+	simulated, err := machine.RemoveSimulated(dir)
+	removed := Removed{Machines: simulated}
+	if err != nil || os.Geteuid() != 0 {
+		return removed, err // without root there are no others, and no networks
 	}
 	if err := os.RemoveAll(dir.Path("run", "units")); err != nil {
 		return removed, fmt.Errorf("forgetting processes: %w", err)
@@ -47,7 +48,9 @@ func RemoveAll(ctx context.Context, dir home.Dir, waiting func(string)) (Removed
 	}
 	defer machines.Close()
 	waiting("machines")
-	if removed.Machines, err = machines.RemoveAll(ctx); err != nil {
+	real, err := machines.RemoveAll(ctx)
+	removed.Machines = append(removed.Machines, real...)
+	if err != nil {
 		return removed, err
 	}
 	waiting("networks")

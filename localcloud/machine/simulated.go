@@ -178,7 +178,13 @@ func (s *Simulated) RemoveAll(ctx context.Context) ([]string, error) {
 	if err := s.sup.Stop(ctx, "simulate", time.Second); err != nil {
 		return nil, fmt.Errorf("stopping the simulator: %w", err)
 	}
-	files, err := filepath.Glob(filepath.Join(SimulatedDir(s.opts.Home), "*.json"))
+	return RemoveSimulated(s.opts.Home)
+}
+
+// RemoveSimulated forgets every simulated machine of a home whose simulator does not run; it returns the ids of those that
+// were there.
+func RemoveSimulated(h home.Dir) ([]string, error) {
+	files, err := filepath.Glob(filepath.Join(SimulatedDir(h), "*.json"))
 	if err != nil {
 		return nil, fmt.Errorf("listing simulated machines: %w", err)
 	}
@@ -186,7 +192,7 @@ func (s *Simulated) RemoveAll(ctx context.Context) ([]string, error) {
 	for _, f := range files {
 		ids = append(ids, strings.TrimSuffix(filepath.Base(f), ".json"))
 	}
-	if err := os.RemoveAll(SimulatedDir(s.opts.Home)); err != nil {
+	if err := os.RemoveAll(SimulatedDir(h)); err != nil {
 		return nil, fmt.Errorf("removing simulated machines: %w", err)
 	}
 	return ids, nil
