@@ -99,7 +99,7 @@ func present(all []Interface) []Interface {
 func (f *Fabric) Remove(ctx context.Context, vpcID string) error {
 	st := f.state(vpcID)
 	st.mu.Lock()
-	err := errors.Join(DeleteNetNS(f.RouterNetNS(vpcID)), f.removeHost(ctx, vpcID))
+	err := errors.Join(f.removeHost(ctx, vpcID), DeleteNetNS(f.RouterNetNS(vpcID)))
 	st.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("removing network of %s: %w", vpcID, err)

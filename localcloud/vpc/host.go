@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"os"
 	"strings"
 
 	"github.com/vishvananda/netlink"
@@ -113,7 +112,7 @@ func (f *Fabric) applyHost(ctx context.Context, n Network, up uplink, st *vpcSta
 		return err
 	}
 	if n.leavesVPC() {
-		if err := os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0o644); err != nil {
+		if err := hostForwarding.enable(); err != nil {
 			return fmt.Errorf("letting the host forward packets of %s: %w", n.ID, err)
 		}
 		if err := admit(ctx, f.home); err != nil {
@@ -193,7 +192,8 @@ func overlap(c netip.Prefix, routes []netlink.Route, own int) string {
 	return ""
 }
 
-// removeHost removes the host's end of a VPC, and the home's table with the last VPC.
+// removeHost removes the host's end of a VPC, the home's table with its last VPC, and the host's forwarding with the last
+// home's.
 func (f *Fabric) removeHost(ctx context.Context, vpcID string) error {
 	f.hostMu.Lock()
 	defer f.hostMu.Unlock()
@@ -213,7 +213,13 @@ func (f *Fabric) removeHost(ctx context.Context, vpcID string) error {
 	if err := unadmit(ctx, f.home); err != nil {
 		return err
 	}
-	return loadRules(ctx, "", fmt.Sprintf("table ip %s {}\ndelete table ip %[1]s\n", hostTable(f.home)))
+	if err := loadRules(ctx, "", fmt.Sprintf("table ip %s {}\ndelete table ip %[1]s\n", hostTable(f.home))); err != nil {
+		return err
+	}
+	if err := hostForwarding.restore(); err != nil {
+		return fmt.Errorf("restoring whether the host forwards packets: %w", err)
+	}
+	return nil
 }
 
 // reroute gives the host routes that a removed VPC held to those that waited for them.
