@@ -45,14 +45,17 @@ func preflight(ctx context.Context, dir home.Dir, config Config) (settings, erro
 // reconcile keeps the settings of a local cloud that exists, and refuses a wish that contradicts them.
 func (s settings) reconcile(existing settings, config Config) (settings, error) {
 	for _, c := range []struct {
-		flag      string
-		have, ask any
+		flag          string
+		have, ask     any
+		orWhileItRuns string
 	}{
-		{"--region", existing.Region, s.Region}, {"--port", existing.Port, s.Port}, {"--machines", existing.Machines, s.Machines},
-		{"--boot-delay", existing.BootDelay, s.BootDelay},
+		{"--region", existing.Region, s.Region, ""},
+		{"--port", existing.Port, s.Port, ""},
+		{"--machines", existing.Machines, s.Machines, ""},
+		{"--boot-delay", existing.BootDelay, s.BootDelay, "set ec2.timing by the cloud's control API, "},
 	} {
 		if c.have != c.ask && !(c.flag == "--machines" && config.Machines == machinesAuto) {
-			return existing, contradiction("the local cloud here was started", c.flag, c.have, c.ask, "")
+			return existing, contradiction("the local cloud here was started", c.flag, c.have, c.ask, c.orWhileItRuns)
 		}
 	}
 	return existing, nil

@@ -36,12 +36,18 @@ func (c controlPlanes) Remove(ctx context.Context, name string) error {
 	return c.manager.Remove(ctx, name)
 }
 
+// The administrator of kubeconfigs.
+var (
+	adminUser   = "automode-admin"
+	adminGroups = []string{"system:masters"}
+)
+
 // adminLifetime is how long the certificate in a user's kubeconfig is valid; `automode up` renews it.
 const adminLifetime = 365 * 24 * time.Hour
 
 // serveKubeconfig answers with a kubeconfig of an administrator of the cluster. Only the owner of the home can ask.
 func (c controlPlanes) serveKubeconfig(w http.ResponseWriter, r *http.Request) {
-	data, err := c.manager.Kubeconfig(r.PathValue("name"), "automode-admin", []string{"system:masters"}, "", adminLifetime)
+	data, err := c.manager.Kubeconfig(r.PathValue("name"), adminUser, adminGroups, "", adminLifetime)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusNotFound)
 		return

@@ -150,6 +150,9 @@ func (c *cloud) mountClusters(ctx context.Context) error {
 		c.server.HandlePublic(pattern, handler)
 	}
 	c.server.HandleInternal("GET /_automode/clusters/{name}/kubeconfig", http.HandlerFunc(c.planes.serveKubeconfig))
+	if !c.Real {
+		c.server.HandleInternal("GET /_automode/clusters/{name}/simulator/kubeconfig", http.HandlerFunc(c.planes.serveSimulatorKubeconfig))
+	}
 	return nil
 }
 

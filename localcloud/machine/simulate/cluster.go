@@ -190,6 +190,7 @@ func (c *cluster) tryConnect(ctx context.Context) (*rest.Config, error) {
 	}
 	config.QPS = -1 // the workers bound what is under way
 	config.UserAgent = "automode-simulate"
+	config.Wrap(speakForNodes)
 	binary := rest.CopyConfig(config)
 	binary.ContentType = "application/vnd.kubernetes.protobuf"
 	client, err := kubernetes.NewForConfig(binary)

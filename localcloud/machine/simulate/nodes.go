@@ -15,6 +15,7 @@ import (
 
 // stepNode registers a node, renews its lease, or shuts it down.
 func (c *cluster) stepNode(ctx context.Context, name string) (time.Duration, error) {
+	ctx = asNode(ctx, name)
 	c.mu.Lock()
 	m := c.members[name]
 	if m == nil {

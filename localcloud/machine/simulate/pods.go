@@ -137,7 +137,7 @@ func (c *cluster) stepPod(ctx context.Context, key string) (time.Duration, error
 	}
 	host := m.host
 	c.mu.Unlock()
-	return again, c.act(ctx, do, seen, host)
+	return again, c.act(asNode(ctx, seen.node), do, seen, host)
 }
 
 // act makes the call of an action. What it changes comes back by the watch.

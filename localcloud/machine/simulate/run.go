@@ -18,8 +18,8 @@ import (
 // Options of the process `automode simulate`.
 type Options struct {
 	Home home.Dir
-	// Kubeconfig returns the configuration with which to speak for all nodes of a cluster. By default the local cloud is
-	// asked for one on its socket.
+	// Kubeconfig returns the configuration of a user of a cluster who may watch nodes, pods and CNINodes and impersonate
+	// nodes. By default the local cloud is asked for one on its socket.
 	Kubeconfig func(ctx context.Context, cluster string) ([]byte, error)
 	Log        *slog.Logger
 }
@@ -97,7 +97,7 @@ func askFor(h home.Dir) func(context.Context, string) ([]byte, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", h.Socket())
 	}}}
 	return func(ctx context.Context, name string) ([]byte, error) {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://cloud/_automode/clusters/"+url.PathEscape(name)+"/kubeconfig", nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://cloud/_automode/clusters/"+url.PathEscape(name)+"/simulator/kubeconfig", nil)
 		if err != nil {
 			return nil, err
 		}
