@@ -7,7 +7,7 @@ MINOR   ?= 1.35
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 GOBUILD  = go build -ldflags "-s -w -X github.com/automode-dev/automode/cli.version=$(VERSION)"
 
-.PHONY: help setup build up down test unit e2e verify generate bench bench-engine oracle clean
+.PHONY: help setup build up down test unit e2e e2e-engine verify generate bench bench-engine oracle clean
 
 help: ## list the targets
 	@grep -hE "^[a-z0-9-]+:.*##" $(MAKEFILE_LIST) | sed -E "s/:.*## /\t/" | expand -t 16
@@ -34,7 +34,11 @@ unit: ## the tests that need neither root nor built components
 	go test ./... -short
 
 e2e: build ## the end-to-end tests alone
-	go test ./test/e2e/... -count=1 -timeout 40m -v
+	go test ./test/e2e/... -p 1 -count=1 -timeout 40m -v
+
+e2e-engine: build ## the engine end to end at full size on simulated machines (PODS=, NODES=, CHURN=, DEPLOYMENTS=, SEED=)
+	go test ./test/e2e/engine -count=1 -timeout 6h -v -pods $(or $(PODS),10000) -nodes $(or $(NODES),2000) \
+	  -churn $(or $(CHURN),10m) -deployments $(or $(DEPLOYMENTS),60) -seed $(or $(SEED),1)
 
 generate: ## regenerate CRDs, deepcopy code, wire models and reference pages
 	hack/generate.sh
