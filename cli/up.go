@@ -165,7 +165,8 @@ const nextSteps = `
 Cluster %q %s:
 
   kubectl create deployment nginx --image=nginx --replicas=3
-  kubectl get pods,nodes -o wide --watch
+  kubectl get pods -o wide --watch
+  kubectl get nodes,nodeclaims
 
   automode status              health, condition by condition
   eval "$(automode env)"       point the aws command line and SDKs at the local cloud
