@@ -6,6 +6,7 @@ package engine
 import (
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"testing"
 	"time"
@@ -129,7 +130,7 @@ func (w *world) eventually(what string, done func() (how any, ok bool)) time.Dur
 		if time.Since(moved) > patience {
 			w.Fatalf("%s: %v, and nothing moved for %s", what, how, patience)
 		}
-		time.Sleep(200 * time.Millisecond)
+		time.Sleep(500 * time.Millisecond)
 	}
 }
 
@@ -150,6 +151,22 @@ type bill struct {
 
 // above is how far a bill is above another one in per cent.
 func (b bill) above(other bill) float64 { return 100 * (b.dollars/other.dollars - 1) }
+
+// nearFreshPlan is how far a cluster at rest may be above a fresh plan for its pods, in per cent. Consolidation takes only
+// steps that save something at once.
+const nearFreshPlan = 10
+
+// worth returns what the cluster costs and what a fresh plan for the manifests would. It waits until the one is near the
+// other: a slow machine takes its time between two decisions.
+func (w *world) worth(manifests string) (is, fresh bill) {
+	w.Helper()
+	fresh = w.fresh(manifests)
+	w.eventually(fmt.Sprintf("the cluster costs at most %d %% more than a fresh plan", nearFreshPlan), func() (any, bool) {
+		is = w.now()
+		return fmt.Sprintf("%d nodes at $%.4f/h, a fresh plan has %d at $%.4f/h", is.nodes, is.dollars, fresh.nodes, fresh.dollars), is.above(fresh) <= nearFreshPlan
+	})
+	return is, fresh
+}
 
 // now is what the cluster costs.
 func (w *world) now() bill {

@@ -31,6 +31,8 @@ type observer struct {
 	guards map[string]*guard // by app
 	claims map[types.UID]*claim
 	budget func(nodes int) int // how many of the nodes may go at a time; nil for any number
+	wanted map[string]wish     // by app
+	grown  []growth
 
 	disrupted int       // nodes on their way out now, as budgets count them
 	peak      int       // the most there were at a time
@@ -70,13 +72,27 @@ type claim struct {
 	terminating  bool // drained: it counts for budgets no longer
 	reason       string
 	replacements []string
-	waiting      demand // of the pods without a node when this one was marked
+	waiting      demand // of what was wanted and on no node yet when this one was marked
+}
+
+// wish is how many pods of what size an app is to have.
+type wish struct {
+	replicas int
+	each     demand
+}
+
+// growth is demand that was added at a time.
+type growth struct {
+	at    time.Time
+	added demand
 }
 
 // demand is a vector of requested resources.
 type demand struct{ milliCPU, bytes int64 }
 
 func (d demand) plus(o demand) demand { return demand{d.milliCPU + o.milliCPU, d.bytes + o.bytes} }
+
+func (d demand) times(n int) demand { return demand{d.milliCPU * int64(n), d.bytes * int64(n)} }
 
 func (d demand) within(o demand) bool { return d.milliCPU <= o.milliCPU && d.bytes <= o.bytes }
 
@@ -87,7 +103,7 @@ func demandOf(list corev1.ResourceList) demand {
 // observe follows a cluster until the test ends.
 func observe(t *testing.T, config *rest.Config) *observer {
 	t.Helper()
-	o := &observer{pods: map[types.UID]*pod{}, guards: map[string]*guard{}, claims: map[types.UID]*claim{}, changed: time.Now()}
+	o := &observer{pods: map[types.UID]*pod{}, guards: map[string]*guard{}, claims: map[types.UID]*claim{}, wanted: map[string]wish{}, changed: time.Now()}
 	objects, err := cache.New(config, cache.Options{Scheme: knownTypes(t), DefaultTransform: cache.TransformStripManagedFields()})
 	if err != nil {
 		t.Fatal(err)
@@ -282,13 +298,35 @@ func (o *observer) mark(c *karpv1.NodeClaim, seen *claim) {
 		}
 	}
 	o.tell("%s goes: %s, replaced by %v", c.Name, step.Reason, step.Replacements)
-	seen.reason, seen.waiting = step.Reason, demand{}
+	seen.reason, seen.waiting = step.Reason, o.waiting()
 	seen.replacements = append(seen.replacements, step.Replacements...)
+}
+
+// want notes how many pods an app is going to be told to have.
+func (o *observer) want(app string, replicas int, each demand) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	before := o.wanted[app].replicas
+	o.wanted[app] = wish{replicas, each}
+	o.tell("%s goes from %d to %d", app, before, replicas)
+	if replicas > before {
+		o.grown = append(o.grown, growth{time.Now(), each.times(replicas - before)})
+	}
+}
+
+// waiting is what is wanted and on no node yet.
+func (o *observer) waiting() demand {
+	on := map[string]int{}
 	for _, p := range o.pods {
-		if p.node == "" && !p.gone {
-			seen.waiting = seen.waiting.plus(p.requests)
+		if p.node != "" && !p.gone {
+			on[p.app]++
 		}
 	}
+	var sum demand
+	for app, w := range o.wanted {
+		sum = sum.plus(w.each.times(max(0, w.replicas-on[app])))
+	}
+	return sum
 }
 
 func (o *observer) loseClaim(c *karpv1.NodeClaim) {
@@ -338,17 +376,17 @@ func (o *observer) nodesChanged() (since time.Time, busy bool) {
 	return o.changed, false
 }
 
-// nodes counts the claims that are there.
-func (o *observer) nodes() int {
+// turnover counts the nodes that ever came and those that are there.
+func (o *observer) turnover() (came, there int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	n := 0
 	for _, c := range o.claims {
+		came++
 		if !c.gone {
-			n++
+			there++
 		}
 	}
-	return n
+	return came, there
 }
 
 // tally counts pods: all, those on a node, those that are healthy.
