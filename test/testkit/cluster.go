@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Cluster is one that `automode up` brought up for a test run, with a home, ports and a kubeconfig of its own.
@@ -45,6 +46,9 @@ func Missing(realMachines bool) string {
 	return ""
 }
 
+// wholeTimeout is how long bringing a whole cluster up may take on a machine that has much else to do.
+const wholeTimeout = 10 * time.Minute
+
 // Up brings a cluster up with the extra flags and returns it with the function that removes everything again.
 func Up(home string, flags ...string) (*Cluster, func() error, error) {
 	port, err := freePort()
@@ -57,15 +61,17 @@ func Up(home string, flags ...string) (*Cluster, func() error, error) {
 		"AUTOMODE_HOME=" + filepath.Join(home, "home"), "KUBECONFIG=" + kubeconfig,
 		"PATH=" + bin + ":" + filepath.Join(bin, "kubernetes-1.35") + ":" + os.Getenv("PATH"),
 	}}}
+	patient := c.Shell
+	patient.Timeout = wholeTimeout + time.Minute
 	down := func() error {
-		r, err := c.try("", filepath.Join(bin, "automode"), "down")
+		r, err := patient.try("", filepath.Join(bin, "automode"), "down")
 		if err == nil && r.Code != 0 {
 			err = fmt.Errorf("automode down: exit code %d\n%s%s", r.Code, r.Out, r.Err)
 		}
 		return err
 	}
-	args := append([]string{filepath.Join(bin, "automode"), "up", "--port", fmt.Sprint(port)}, flags...)
-	r, err := c.try("", args...)
+	args := append([]string{filepath.Join(bin, "automode"), "up", "--port", fmt.Sprint(port), "--timeout", wholeTimeout.String()}, flags...)
+	r, err := patient.try("", args...)
 	if err == nil && r.Code != 0 {
 		err = fmt.Errorf("automode up: exit code %d\n%s%s", r.Code, r.Out, r.Err)
 	}

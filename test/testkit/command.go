@@ -2,6 +2,7 @@ package testkit
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -14,8 +15,9 @@ import (
 
 // Shell runs commands with one environment, as a user's terminal does.
 type Shell struct {
-	Env []string // added to the test's own environment
-	Dir string
+	Env     []string // added to the test's own environment
+	Dir     string
+	Timeout time.Duration // of each command; 0 for three minutes
 }
 
 // Result is what a command printed and how it ended.
@@ -38,7 +40,7 @@ func (s Shell) Try(t testing.TB, stdin string, args ...string) Result {
 }
 
 func (s Shell) try(stdin string, args ...string) (Result, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), cmp.Or(s.Timeout, commandTimeout))
 	defer cancel()
 	var out, errs bytes.Buffer
 	cmd := exec.CommandContext(ctx, s.find(args[0]), args[1:]...)
