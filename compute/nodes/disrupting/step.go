@@ -54,7 +54,8 @@ func newRecord(step *disruption.Step, now time.Time) survey.Record {
 		}
 	}
 	for i, pool := range pools {
-		r.Replacements = append(r.Replacements, fmt.Sprintf("%s-%s", pool, short(fmt.Sprintf("%s %d", r.ID, i))[:5]))
+		// The last digits: texts that differ in their last letter alone begin alike.
+		r.Replacements = append(r.Replacements, fmt.Sprintf("%s-%s", pool, short(fmt.Sprintf("%s %d", r.ID, i))[8:]))
 	}
 	return r
 }
