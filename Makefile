@@ -38,7 +38,7 @@ e2e: build ## the end-to-end tests alone
 
 e2e-engine: build ## the engine end to end at full size on simulated machines (PODS=, NODES=, CHURN=, DEPLOYMENTS=, SEED=)
 	go test ./test/e2e/engine -count=1 -timeout 6h -v -pods $(or $(PODS),10000) -nodes $(or $(NODES),2000) \
-	  -churn $(or $(CHURN),10m) -deployments $(or $(DEPLOYMENTS),60) -seed $(or $(SEED),1)
+	  -churn $(or $(CHURN),10m) -deployments $(or $(DEPLOYMENTS),60) -oscillations 0 -seed $(or $(SEED),1)
 
 generate: ## regenerate CRDs, deepcopy code, wire models and reference pages
 	hack/generate.sh

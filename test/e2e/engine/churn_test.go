@@ -47,10 +47,17 @@ func TestChurn(t *testing.T) {
 		time.Sleep(waveRests)
 	}
 	w.allHealthy("all pods run", deployments)
-	w.rest(2*consolidateAfter + 15*time.Second)
+	w.rest()
 
-	for _, fault := range append(w.broken(), w.oscillations()...) {
+	for _, fault := range w.broken() {
 		t.Error(fault)
+	}
+	removed, again := w.oscillations()
+	for _, node := range again {
+		t.Log(node)
+	}
+	if 100*len(again) > *tolerated*removed {
+		t.Errorf("%d of %d removed nodes were needed again within %s, want at most %d in a hundred", len(again), removed, consolidateAfter, *tolerated)
 	}
 	is, fresh := w.worth(manifests(deployments, pool))
 	came, there := w.turnover()
@@ -58,9 +65,9 @@ func TestChurn(t *testing.T) {
 		came, came-there, is.nodes, is.dollars, fresh.nodes, fresh.dollars, is.above(fresh))
 }
 
-// oscillations finds nodes that were removed and needed again: within consolidateAfter new ones were made (not those that
-// replaced the removed one) for more pods than had come in the meantime and would have fit.
-func (o *observer) oscillations() []string {
+// oscillations counts the nodes that were removed and finds those that were needed again: within consolidateAfter new ones
+// were made, not to replace another, for more pods than were wanted in addition and would have fit.
+func (o *observer) oscillations() (removed int, again []string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	replacement := map[string]bool{}
@@ -69,11 +76,11 @@ func (o *observer) oscillations() []string {
 			replacement[name] = true
 		}
 	}
-	var found []string
 	for _, gone := range o.claims {
 		if gone.marked.IsZero() {
 			continue
 		}
+		removed++
 		until := gone.marked.Add(consolidateAfter)
 		explained := gone.waiting
 		for _, g := range o.grown {
@@ -93,12 +100,12 @@ func (o *observer) oscillations() []string {
 			}
 		}
 		if !needed.within(explained) {
-			found = append(found, fmt.Sprintf("node %s (%s) was removed for being %s; within %s new nodes were made for pods with %+v that would have fit, while new demand was %+v",
+			again = append(again, fmt.Sprintf("node %s (%s) was removed for being %s; within %s new nodes were made for pods with %+v that would have fit, while new demand was %+v",
 				gone.node, gone.name, gone.reason, consolidateAfter, needed, explained))
 		}
 	}
-	slices.Sort(found)
-	return found
+	slices.Sort(again)
+	return removed, again
 }
 
 // together is how close to each other the pods come for which a node was made.

@@ -30,13 +30,14 @@ func TestHalfEmptyNodes(t *testing.T) {
 	w.limit(func(nodes int) int { return (nodes*10 + 99) / 100 })
 	start := time.Now()
 	w.Apply(t, fourProcessors("10%"))
-	w.rest(45 * time.Second)
+	after, fresh := w.worth(manifests(full, fourProcessors("10%")))
+	w.rest()
 	since, _ := w.nodesChanged()
 	w.allHealthy("no pod is lost", full)
 	for _, fault := range w.broken() {
 		t.Error(fault)
 	}
-	after, fresh := w.worth(manifests(full, fourProcessors("10%")))
+	after = w.now()
 	t.Logf("%d half-empty nodes at $%.4f/h became %d at $%.4f/h in %.1f s, at most %d on their way out at a time; a fresh plan has %d at $%.4f/h: %+.1f %%",
 		before.nodes, before.dollars, after.nodes, after.dollars, since.Sub(start).Seconds(), w.peak, fresh.nodes, fresh.dollars, after.above(fresh))
 	w.reportGuards()
@@ -96,6 +97,7 @@ func (w *world) halve(deployments []*appsv1.Deployment) {
 // protect gives each Deployment a PodDisruptionBudget, by turns one that lets one pod go at a time and one that demands a share.
 func (w *world) protect(deployments []*appsv1.Deployment) {
 	w.Helper()
+	var budgets []string
 	for i, d := range deployments {
 		replicas := int(*d.Spec.Replicas)
 		rule, demands := "maxUnavailable: 1", replicas-1
@@ -103,8 +105,9 @@ func (w *world) protect(deployments []*appsv1.Deployment) {
 			rule, demands = "minAvailable: 70%", (replicas*70+99)/100
 		}
 		w.guard(d.Name, demands)
-		w.Apply(w.T, fmt.Sprintf("apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: %s}\nspec: {%s, selector: {matchLabels: {app: %[1]s}}}\n", d.Name, rule))
+		budgets = append(budgets, fmt.Sprintf("apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: %s}\nspec: {%s, selector: {matchLabels: {app: %[1]s}}}\n", d.Name, rule))
 	}
+	w.Apply(w.T, manifests(nil, budgets...))
 }
 
 // reportGuards says how near each PodDisruptionBudget came to its limit.

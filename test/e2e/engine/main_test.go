@@ -31,6 +31,7 @@ var (
 	halfEmptyNodes = flag.Int("nodes", 20, "half-empty nodes of TestHalfEmptyNodes")
 	churnFor       = flag.Duration("churn", 80*time.Second, "how long TestChurn scales up and down")
 	churnSize      = flag.Int("deployments", 12, "deployments of TestChurn")
+	tolerated      = flag.Int("oscillations", 25, "removed nodes in a hundred that TestChurn may find to be needed again")
 	seed           = flag.Uint64("seed", 1, "of everything that is random")
 )
 
@@ -134,8 +135,11 @@ func (w *world) eventually(what string, done func() (how any, ok bool)) time.Dur
 	}
 }
 
-// rest waits until no node has come, gone or been marked for as long as quiet.
-func (w *world) rest(quiet time.Duration) {
+// quiet is how long nothing happens to nodes that are at rest.
+const quiet = 45 * time.Second
+
+// rest waits until no node has come, gone or been marked for a while.
+func (w *world) rest() {
 	w.Helper()
 	w.eventually("the nodes are at rest", func() (any, bool) {
 		since, busy := w.nodesChanged()
