@@ -183,6 +183,15 @@ func (c *Cluster) Price() float64 {
 	return sum
 }
 
+// pods is how many there are, those that wait and those of DaemonSets included.
+func (c *Cluster) pods() int {
+	sum := len(c.Waiting)
+	for _, n := range c.Nodes {
+		sum += len(n.Pods)
+	}
+	return sum
+}
+
 // Clone is a cluster of its own with the same objects.
 func (c *Cluster) Clone() *Cluster {
 	d := *c

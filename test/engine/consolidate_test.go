@@ -9,22 +9,21 @@ import (
 	v1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 )
 
-// fleet is a cluster to consolidate: nodes of 4 cpus, ten pods of 60 apps on
-// each, a quarter of the cpu free.
+// fleet is a cluster to consolidate: nodes of 4 cpus with pods of 60 apps, a
+// quarter of the cpu free.
 type fleet struct {
-	name           string
-	pools, daemons int
-	spreads, pdbs  bool
+	name                    string
+	pools, perNode, daemons int
+	spreads, pdbs           bool
 }
 
 var fleets = []fleet{
-	{name: "plain pods, 1 pool", pools: 1},
-	{name: "2 soft spreads per pod, 10 pools, 8 DaemonSets, 60 PDBs", pools: 10, daemons: 8, spreads: true, pdbs: true},
+	{name: "plain pods, 1 pool", pools: 1, perNode: 10},
+	{name: "2 soft spreads per pod, 10 pools, 8 DaemonSets, 60 PDBs", pools: 10, perNode: 10, daemons: 8, spreads: true, pdbs: true},
 }
 
 const (
 	fleetApps    = 60
-	podsPerNode  = 10
 	daemonCPU    = 20
 	daemonMemory = 32
 )
@@ -81,9 +80,9 @@ func (f fleet) build(nodes, types int, seed uint64) (*Cluster, error) {
 			return nil, err
 		}
 		free := n.Status.Allocatable.Cpu().MilliValue() - int64(f.daemons)*daemonCPU
-		for j := range podsPerNode {
-			cpu := int64(0.75 * float64(free) / podsPerNode * (0.5 + r.Float64()))
-			pod := waitingPod(podsPerNode*i+j, fmt.Sprint("app-", (i+7*j)%fleetApps), cpu, int64(300+r.IntN(600)))
+		for j := range f.perNode {
+			cpu := int64(0.75 * float64(free) / float64(f.perNode) * (0.5 + r.Float64()))
+			pod := waitingPod(f.perNode*i+j, fmt.Sprint("app-", (i+7*j)%fleetApps), cpu, int64(300+r.IntN(600)))
 			if f.spreads {
 				spread(pod, corev1.LabelTopologyZone, 1, corev1.ScheduleAnyway)
 				spread(pod, corev1.LabelHostname, 1, corev1.ScheduleAnyway)
@@ -93,7 +92,7 @@ func (f fleet) build(nodes, types int, seed uint64) (*Cluster, error) {
 	}
 	if f.pdbs {
 		for i := range fleetApps {
-			c.Guard(fmt.Sprint("app-", i), int32(nodes*podsPerNode/fleetApps/2+1))
+			c.Guard(fmt.Sprint("app-", i), int32(nodes*f.perNode/fleetApps/2+1))
 		}
 	}
 	return c, nil

@@ -1,24 +1,26 @@
 package engine
 
 import (
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"runtime"
 )
 
+// memoryFleet has ten pods on each node, two of DaemonSets among them.
+var memoryFleet = fleet{pools: 10, perNode: 8, daemons: 2, spreads: true, pdbs: true}
+
 // memory is what a cluster takes: its objects as an informer cache has them,
 // each side's own tables, and the peak while it decides, the snapshot included.
 func memory(w io.Writer, p params) error {
-	s := newSheet(w, fmt.Sprintf("Memory, %d pods per node of the size that an API server gives out, 1,000 more waiting", podsPerNode), "nodes ", "pods  ", "side     ", "objects", "own tables", "peak of provisioning", "peak of consolidation", "most in all")
+	s := newSheet(w, "Memory, pods as an API server gives them out, 1,000 of them waiting", "nodes ", "pods  ", "side     ", "objects", "own tables", "peak of provisioning", "peak of consolidation", "most in all")
 	for _, types := range p.types {
 		for _, nodes := range p.nodes {
 			base := liveHeap()
-			c, err := fleets[1].build(nodes, types, p.seed)
+			c, err := memoryFleet.build(nodes, types, p.seed)
 			if err != nil {
 				return err
 			}
-			c.Waiting = generic(rand.New(rand.NewPCG(p.seed, 1)), min(1000, podsPerNode*nodes))
+			c.Waiting = generic(rand.New(rand.NewPCG(p.seed, 1)), min(1000, nodes))
 			c.fillIn()
 			objects := liveHeap() - base
 			sides := []struct {
@@ -33,7 +35,7 @@ func memory(w io.Writer, p params) error {
 				if err != nil {
 					return err
 				}
-				s.row(append([]string{count(nodes), count(nodes * podsPerNode), side.name}, cells...)...)
+				s.row(append([]string{count(nodes), count(c.pods()), side.name}, cells...)...)
 			}
 		}
 	}
