@@ -56,7 +56,9 @@ func (a Allowed) CapacityTypes() []string {
 }
 
 // Suits tells whether the set has what a mix asks for.
-func (a Allowed) Suits(mix Mix) bool { return (a.Arm || !mix.Arm) && (a.Spot || !mix.Spot) }
+func (a Allowed) Suits(mix Mix) bool {
+	return (a.Arm || !mix.Arm) && (a.Spot || !mix.Spot) && a.MostVCPUs >= mix.VCPUs
+}
 
 func nvidiaGPUs(t *catalog.Type) int64 {
 	n := 0

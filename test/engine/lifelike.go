@@ -9,7 +9,7 @@ import (
 )
 
 // fillIn gives pods what an API server, a scheduler and a kubelet would have
-// written into them, for tables of memory.
+// written into them, managed fields left out as in the controllers' cache.
 func (c *Cluster) fillIn() {
 	for _, p := range c.Waiting {
 		admit(p)
@@ -28,7 +28,6 @@ func admit(p *corev1.Pod) {
 	p.CreationTimestamp = metav1.NewTime(time.Now().Add(-time.Hour))
 	p.Labels["pod-template-hash"] = "6c8b7f9d5"
 	p.Annotations = map[string]string{"kubectl.kubernetes.io/restartedAt": "2026-01-02T03:04:05Z", "prometheus.io/scrape": "true", "prometheus.io/port": "9090"}
-	p.ManagedFields = []metav1.ManagedFieldsEntry{managed("kube-controller-manager", "", 1500), managed("kubelet", "status", 1500)}
 	p.Spec.ServiceAccountName, p.Spec.SchedulerName, p.Spec.DNSPolicy, p.Spec.RestartPolicy = "default", "default-scheduler", corev1.DNSClusterFirst, corev1.RestartPolicyAlways
 	seconds := int64(300)
 	for _, key := range []string{"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"} {
@@ -46,11 +45,6 @@ func admit(p *corev1.Pod) {
 	}
 	probe := corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/healthz", Scheme: corev1.URISchemeHTTP}}
 	container.ReadinessProbe, container.LivenessProbe = &corev1.Probe{ProbeHandler: probe, PeriodSeconds: 10}, &corev1.Probe{ProbeHandler: probe, PeriodSeconds: 10}
-}
-
-func managed(by, subresource string, bytes int) metav1.ManagedFieldsEntry {
-	return metav1.ManagedFieldsEntry{Manager: by, Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: "v1", FieldsType: "FieldsV1", Subresource: subresource,
-		FieldsV1: &metav1.FieldsV1{Raw: make([]byte, bytes)}}
 }
 
 // report adds what a kubelet does.

@@ -17,6 +17,7 @@ type Mix struct {
 	Pods func(r *rand.Rand, n int) []*corev1.Pod
 	// What must be among the types that are allowed.
 	GPU, Arm, Spot bool
+	VCPUs          int
 }
 
 // Mixes are the workloads that prices are compared for.
@@ -28,7 +29,7 @@ var Mixes = []Mix{
 	{Name: "heavy-tail", Pods: heavyTail},
 	{Name: "deployments", Pods: deployments},
 	{Name: "many-small", Pods: manySmall},
-	{Name: "few-huge", Pods: fewHuge},
+	{Name: "few-huge", Pods: fewHuge, VCPUs: 32},
 	{Name: "memory-heavy", Pods: memoryHeavy},
 	{Name: "gpu", Pods: someGPU, GPU: true},
 	{Name: "spreads", Pods: ruled(spreadOverZones, spreadOverHosts)},

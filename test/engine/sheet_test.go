@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"time"
 )
@@ -57,13 +58,21 @@ func duration(d time.Duration) string {
 func megabytes(n int64) string { return fmt.Sprintf("%.0f MB", float64(n)/1e6) }
 
 func dollars(price float64) string {
-	if price < 100 {
+	switch {
+	case price < 100:
 		return fmt.Sprintf("%.2f", price)
+	case price < 1000:
+		return fmt.Sprintf("%.1f", price)
 	}
 	return fmt.Sprintf("%.0f", price)
 }
 
-func percent(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) }
+func percent(share float64) string {
+	if math.Abs(share) < 0.0005 {
+		share = 0 // no minus before it
+	}
+	return fmt.Sprintf("%.1f %%", 100*share)
+}
 
 func times(ratio float64) string {
 	if ratio < 10 {

@@ -106,7 +106,7 @@ func (k *Karpenter) Provision() (Decision, error) {
 // a busy machine would cut it short.
 func (k *Karpenter) Consolidate() (Decision, error) {
 	ctx := injection.WithControllerName(unhurried{k.ctx}, "disruption")
-	disruption.SingleNodeConsolidationTimeoutDuration = math.MaxInt64
+	disruption.SingleNodeConsolidationTimeoutDuration = math.MaxInt64 // read from the clock, not from the context
 	c := disruption.MakeConsolidation(clock.RealClock{}, k.cluster, k.objects, k.provisioner, k.provider, k.recorder, k.queue)
 	valid := disruption.WithValidator(accepted{})
 	for _, method := range []disruption.Method{disruption.NewEmptiness(c, valid), disruption.NewMultiNodeConsolidation(c, valid), disruption.NewSingleNodeConsolidation(c, valid)} {
