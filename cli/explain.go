@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
@@ -96,7 +95,7 @@ func eventsOf(ctx context.Context, kube client.Client, e *plan.Explanation) []co
 		return nil
 	}
 	events := slices.DeleteFunc(list.Items, func(ev corev1.Event) bool { return e.Namespace != "" && ev.InvolvedObject.Namespace != e.Namespace })
-	slices.SortFunc(events, func(x, y corev1.Event) int { return eventTime(&y).Compare(eventTime(&x)) })
+	slices.SortFunc(events, func(x, y corev1.Event) int { return plan.EventTime(&y).Compare(plan.EventTime(&x)) })
 	return events
 }
 
@@ -112,12 +111,4 @@ func (a *app) printExplanation(e *plan.Explanation) {
 	if e.Fix != "" {
 		fmt.Fprintf(a.Out, "Nearest fix: %s.\n", e.Fix)
 	}
-}
-
-// eventTime is when an event last happened.
-func eventTime(e *corev1.Event) time.Time {
-	if !e.LastTimestamp.IsZero() {
-		return e.LastTimestamp.Time
-	}
-	return e.EventTime.Time
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -155,7 +156,7 @@ func (e *Explanation) Tell(events []corev1.Event) {
 			said[who] = true
 			text := fmt.Sprintf("%s: %s", events[i].Reason, events[i].Message)
 			if !slices.ContainsFunc(e.Reasons, func(r string) bool { return strings.Contains(r, text) }) {
-				e.Reasons = append(e.Reasons, text)
+				e.Reasons = append(e.Reasons, "event of "+EventTime(&events[i]).UTC().Format(time.RFC3339)+", "+text)
 			}
 		}
 	}
@@ -165,4 +166,12 @@ func (e *Explanation) Tell(events []corev1.Event) {
 var telling = []string{
 	"FailedScheduling", "Nominated", "DisruptionBlocked", "Unconsolidatable", "ConsolidationRejected", "ConsolidationCandidate", "InsufficientCapacityError",
 	"NodeClassNotReady", "NoCompatibleInstanceTypes", "FailedDraining", "NodeRepairBlocked", "FailedConsistencyCheck",
+}
+
+// EventTime is when an event last happened.
+func EventTime(e *corev1.Event) time.Time {
+	if !e.LastTimestamp.IsZero() {
+		return e.LastTimestamp.Time
+	}
+	return e.EventTime.Time
 }
