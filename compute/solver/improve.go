@@ -99,7 +99,7 @@ func (v *improver) rounds() int {
 }
 
 // patience is how many attempts in a row may be in vain before the search ends.
-func (v *improver) patience() int { return int(v.k.p.effort() * float64(200+10*len(v.bins))) }
+func (v *improver) patience() int { return int(v.k.p.effort() * float64(500+20*len(v.bins))) }
 
 // round takes some nodes apart and packs them anew, and tells whether that was
 // of use.

@@ -69,19 +69,33 @@ func TestNoPodIsLeftOutThatKarpenterPlaces(t *testing.T) {
 	}
 }
 
-// leftOut counts the pods left out, but for those that Karpenter buys nodes for on which they cannot run: their own
-// conditions exclude each other, or only another pod's NotIn seems to define the label they ask for.
+// leftOut counts the pods left out, but for those that Karpenter buys nodes for
+// on which they cannot run.
 func leftOut(plan solver.Plan) int {
 	n := 0
 	for _, u := range plan.Unplaced {
-		for _, r := range u.Reasons {
-			if r.Kind != solver.ReasonRequirements || !strings.Contains(r.Message, "exclude each other") && !strings.Contains(r.Message, "does not define it") {
-				n++
-				break
-			}
+		if !inVain(u.Reasons) {
+			n++
 		}
 	}
 	return n
+}
+
+// inVain tells whether a pod's own conditions exclude each other, or only
+// another pod's NotIn could seem to define the label that it asks for.
+func inVain(reasons []solver.Reason) bool {
+	undefined := false
+	for _, r := range reasons {
+		switch {
+		case strings.Contains(r.Message, "exclude each other"):
+			return true
+		case strings.Contains(r.Message, "does not define it"):
+			undefined = true
+		case r.Kind != solver.ReasonTaints:
+			return false
+		}
+	}
+	return undefined
 }
 
 var unknown = regexp.MustCompile(`pod anti-affinity, key=.*\(counts = (.*), podDomains = .*, nodeDomains = .* In \[([^ ]*)\]`)
