@@ -117,7 +117,7 @@ func (v *improver) round() bool {
 		}
 	}
 	var got packing
-	if v.mayGrow && v.random.IntN(4) == 0 {
+	if v.mayGrow && v.random.IntN(4) == 0 && v.taken(picked) <= growMost {
 		got = v.k.grow("", v.left, order, [...]int64{0, 8000, 16000, 32000, 64000}[v.random.IntN(5)])
 	} else {
 		got = v.f.run(v.method(), v.left, order, lim, held)
@@ -133,6 +133,20 @@ func (v *improver) round() bool {
 	}
 	v.accept(picked, got)
 	return true
+}
+
+// growMost is how many pods of nodes taken apart are worth packing pod by pod.
+const growMost = 150
+
+// taken counts the pods of nodes that are taken apart.
+func (v *improver) taken(picked []int) int {
+	n := 0
+	for _, i := range picked {
+		for _, l := range v.bins[i].load {
+			n += l.n
+		}
+	}
+	return n
 }
 
 // pick chooses nodes: one that wastes much, and some others.
