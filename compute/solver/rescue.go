@@ -38,6 +38,7 @@ func (p *problem) rescue(plan Plan) Plan {
 		q := compile(p.s)
 		q.attempt = &attempt{turn: turn, late: late, work: rescueWork}
 		q.oneByOne()
+		q.repair() // what held in this order only would not hold in the order of binding
 		left := q.leftOut()
 		if slices.Compare(left, least) < 0 {
 			q.repack()
