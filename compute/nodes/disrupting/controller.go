@@ -9,6 +9,7 @@ import (
 	"github.com/awslabs/operatorpkg/singleton"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -196,7 +197,7 @@ func (c *Controller) decide(ctx context.Context, changes int) error {
 		}
 	}
 	begun := make([]*running, len(plan.Steps))
-	inParallel(len(plan.Steps), 20, func(i int) {
+	workqueue.ParallelizeUntil(context.WithoutCancel(ctx), 20, len(plan.Steps), func(i int) {
 		r, err := c.begin(ctx, k, &plan.Steps[i])
 		if err != nil {
 			log.FromContext(ctx).Error(err, "taking a disruption step back")
@@ -219,22 +220,4 @@ func waits(plan disruption.Plan) bool {
 		}
 	}
 	return len(plan.Steps) > 0
-}
-
-// inParallel calls do for 0 to n-1, some at a time, and returns when all are done.
-func inParallel(n, workers int, do func(int)) {
-	var wg sync.WaitGroup
-	next := make(chan int)
-	for range min(n, workers) {
-		wg.Go(func() {
-			for i := range next {
-				do(i)
-			}
-		})
-	}
-	for i := range n {
-		next <- i
-	}
-	close(next)
-	wg.Wait()
 }

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
@@ -92,7 +93,7 @@ func (c *Controller) advance(ctx context.Context, r *running) error {
 		return err
 	}
 	errs := make([]error, len(r.targets))
-	inParallel(len(r.targets), 20, func(i int) { errs[i] = c.remove(ctx, r, r.targets[i]) })
+	workqueue.ParallelizeUntil(context.WithoutCancel(ctx), 20, len(r.targets), func(i int) { errs[i] = c.remove(ctx, r, r.targets[i]) })
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}

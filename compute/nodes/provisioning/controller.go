@@ -13,6 +13,7 @@ import (
 	"github.com/awslabs/operatorpkg/status"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -283,7 +284,7 @@ func (c *Controller) valid(ctx context.Context, pods []*corev1.Pod) (valid []*co
 func (c *Controller) create(ctx context.Context, pools map[string]pool, plan solver.Plan) error {
 	errs := make([]error, len(plan.Claims))
 	made := make([]*karpv1.NodeClaim, len(plan.Claims))
-	inParallel(len(plan.Claims), 20, func(i int) {
+	workqueue.ParallelizeUntil(context.WithoutCancel(ctx), 20, len(plan.Claims), func(i int) {
 		made[i], errs[i] = c.createOne(ctx, pools[plan.Claims[i].Pool], plan.Claims[i])
 	})
 	now := c.Clock.Now()
