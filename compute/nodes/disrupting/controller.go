@@ -23,6 +23,7 @@ import (
 
 	"github.com/automode-dev/automode/compute/disruption"
 	"github.com/automode-dev/automode/compute/disruption/survey"
+	"github.com/automode-dev/automode/compute/solver"
 	"github.com/automode-dev/automode/compute/state"
 )
 
@@ -72,6 +73,7 @@ type Settings struct {
 type Controller struct {
 	Parts
 	translated state.Types
+	cache      *solver.Cache       // for all what-ifs
 	running    map[string]*running // by id
 	removed    map[string]bool     // provider ids of nodes whose claims were deleted, until the picture shows it
 	resumed    bool
@@ -87,7 +89,7 @@ type Controller struct {
 
 // NewController makes the controller. Changed has to be told of every change of the picture.
 func NewController(parts Parts) *Controller {
-	return &Controller{Parts: parts, running: map[string]*running{}, removed: map[string]bool{}, sayings: newSayings()}
+	return &Controller{Parts: parts, cache: solver.NewCache(), running: map[string]*running{}, removed: map[string]bool{}, sayings: newSayings()}
 }
 
 // Register adds the controller to the manager.

@@ -50,7 +50,7 @@ func (c *Controller) look(ctx context.Context) (*cluster, error) {
 		// Pods that the scheduler has yet to look at need their room too: many of them were drained a moment ago.
 		Pods:   append(c.Picture.Waiting(func(*corev1.Pod) bool { return true }), c.Picture.Untried(now)...),
 		Marks:  survey.Marks{Leaving: c.leaving(), Nominated: c.Cluster.IsNodeNominated, Buffered: c.Cluster.HasBufferPods},
-		Solver: solver.Options{MaxTypes: c.MaxTypes, ComparePools: settings.ComparePools}, Options: settings.Options,
+		Solver: solver.Options{MaxTypes: c.MaxTypes, ComparePools: settings.ComparePools, Cache: c.cache}, Options: settings.Options,
 	}
 	for i := range pdbs.Items {
 		q.PDBs = append(q.PDBs, &pdbs.Items[i])

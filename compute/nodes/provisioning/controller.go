@@ -69,6 +69,7 @@ type Controller struct {
 	Parts
 	batch      *batch
 	translated state.Types
+	cache      *solver.Cache
 	promises   *promises
 	nominator  *nominator
 
@@ -78,7 +79,7 @@ type Controller struct {
 
 // NewController makes the controller. Changed has to be told of every change of the picture.
 func NewController(parts Parts) *Controller {
-	return &Controller{Parts: parts, batch: newBatch(parts.Clock), promises: newPromises(), nominator: newNominator(parts.Nominate), seen: map[types.UID]bool{}}
+	return &Controller{Parts: parts, batch: newBatch(parts.Clock), cache: solver.NewCache(), promises: newPromises(), nominator: newNominator(parts.Nominate), seen: map[types.UID]bool{}}
 }
 
 // Trigger has the waiting pods looked at soon, whatever for.
@@ -244,7 +245,7 @@ func (c *Controller) question(ctx context.Context, pods []*corev1.Pod, kept kept
 		Movable: func(pod *corev1.Pod) bool {
 			return podutils.IsReschedulable(pod) && podutils.IsDisruptable(pod, c.Clock, c.Recorder)
 		},
-		Options: solver.Options{MaxTypes: c.MaxTypes, Stop: func() bool { return c.Clock.Now().After(deadline) }},
+		Options: solver.Options{MaxTypes: c.MaxTypes, Cache: c.cache, Stop: func() bool { return c.Clock.Now().After(deadline) }},
 	}
 }
 
