@@ -26,6 +26,7 @@ import (
 	"sigs.k8s.io/karpenter/pkg/operator/injection"
 	podutils "sigs.k8s.io/karpenter/pkg/utils/pod"
 
+	"github.com/automode-dev/automode/compute/disruption/survey"
 	"github.com/automode-dev/automode/compute/solver"
 	"github.com/automode-dev/automode/compute/state"
 )
@@ -207,6 +208,7 @@ func (c *Controller) provision(ctx context.Context) error {
 	start := c.Clock.Now()
 	pools, question := c.question(ctx, pods, kept, leaving)
 	snapshot, plan, rejected := c.Picture.Decide(question)
+	plan.Claims = slices.DeleteFunc(plan.Claims, onlyFor(disrupted(machines)))
 	c.tellRejected(ctx, append(ignored, rejected...))
 	if len(snapshot.Pods) == 0 {
 		return nil
@@ -258,6 +260,26 @@ func (c *Controller) leaving() func(string) bool {
 		}
 	}
 	return func(providerID string) bool { return marked[providerID] }
+}
+
+// disrupted are the names of nodes that a step of disruption removes.
+func disrupted(machines []*state.Machine) map[string]bool {
+	names := map[string]bool{}
+	for _, m := range machines {
+		if m.Node != nil && m.Claim != nil && m.Claim.Annotations[survey.AnnotationStep] != "" {
+			names[m.Node.Name] = true
+		}
+	}
+	return names
+}
+
+// onlyFor tells of planned claims that are for nothing but pods still running on the given nodes. The step that removes
+// those nodes has seen to their room: it knows which type each replacement will be, and here a replacement that is not
+// launched counts as the least of its types. Where it was wrong after all, its pods will wait, and are planned for then.
+func onlyFor(nodes map[string]bool) func(solver.Claim) bool {
+	return func(claim solver.Claim) bool {
+		return !slices.ContainsFunc(claim.Pods, func(pod *corev1.Pod) bool { return !nodes[pod.Spec.NodeName] })
+	}
 }
 
 // protect keeps nodes that pods are promised to from being taken for empty.

@@ -10,6 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 
+	"github.com/automode-dev/automode/compute/disruption/survey"
+	"github.com/automode-dev/automode/compute/solver"
 	"github.com/automode-dev/automode/compute/state"
 )
 
@@ -110,5 +112,30 @@ func TestNominationsOfAnEarlierLifeAreTakenOver(t *testing.T) {
 	p.review(ready, []*corev1.Pod{a}, nobody, start.Add(time.Second))
 	if k := p.review(ready, []*corev1.Pod{a}, nobody, start.Add(3*overdue)); k.pods["a"] {
 		t.Error("a nomination that leads nowhere is believed for ever")
+	}
+}
+
+func TestNothingIsBoughtForPodsThatAStepMoves(t *testing.T) {
+	going, free := claim("going", "i-1"), claim("free", "i-2")
+	going.Annotations = map[string]string{survey.AnnotationStep: "{}"}
+	drop := onlyFor(disrupted([]*state.Machine{{Claim: going, Node: node("i-1", true)}, {Claim: free, Node: node("i-2", true)}, {Claim: going}}))
+	on := func(name, node string) *corev1.Pod {
+		p := pod(name, "")
+		p.Spec.NodeName = node
+		return p
+	}
+	tests := []struct {
+		name string
+		pods []*corev1.Pod
+		want bool
+	}{
+		{"all on a node that a step removes", []*corev1.Pod{on("a", "i-1"), on("b", "i-1")}, true},
+		{"one waits", []*corev1.Pod{on("a", "i-1"), pod("b", "")}, false},
+		{"one on a node that goes for another reason", []*corev1.Pod{on("a", "i-1"), on("b", "i-2")}, false},
+	}
+	for _, test := range tests {
+		if got := drop(solver.Claim{Pods: test.pods}); got != test.want {
+			t.Errorf("%s: dropped %v, want %v", test.name, got, test.want)
+		}
 	}
 }
