@@ -3,8 +3,6 @@
 package e2e
 
 import (
-	"flag"
-	"fmt"
 	"os"
 	"testing"
 
@@ -18,39 +16,7 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	flag.Parse()
-	os.Exit(run(m))
-}
-
-func run(m *testing.M) int {
-	if testing.Short() {
-		skipReason = "end-to-end tests are left out of -short"
-		return m.Run()
-	}
-	if skipReason = testkit.Missing(true); skipReason != "" {
-		return m.Run()
-	}
-	home, err := os.MkdirTemp("", "automode-e2e-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(home)
-	var down func() error
-	cluster, down, err = testkit.Up(home, "--machines", "real")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		if down != nil {
-			_ = down() // the failure above is the one to report
-		}
-		return 1
-	}
-	code := m.Run()
-	if err := down(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return code
+	os.Exit(testkit.Share(m, true, func(c *testkit.Cluster, why string) { cluster, skipReason = c, why }, "--machines", "real"))
 }
 
 // shared returns the shared cluster, or skips the test with the reason.

@@ -3,7 +3,6 @@
 package disruption
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -23,39 +22,7 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	flag.Parse()
-	os.Exit(run(m))
-}
-
-func run(m *testing.M) int {
-	if testing.Short() {
-		skipReason = "end-to-end tests are left out of -short"
-		return m.Run()
-	}
-	if skipReason = testkit.Missing(false); skipReason != "" {
-		return m.Run()
-	}
-	home, err := os.MkdirTemp("", "automode-disruption-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(home)
-	var down func() error
-	cluster, down, err = testkit.Up(home, "--machines", "simulated", "--network", "10.30.0.0/16")
-	code := 1
-	if err == nil {
-		code = m.Run()
-	} else {
-		fmt.Fprintln(os.Stderr, err)
-	}
-	if down != nil {
-		if err := down(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-	}
-	return code
+	os.Exit(testkit.Share(m, false, func(c *testkit.Cluster, why string) { cluster, skipReason = c, why }, "--machines", "simulated"))
 }
 
 // Three pods of this size need one c6a.xlarge, one of them a c6a.large.
