@@ -81,34 +81,37 @@ func must(t *testing.T, err error) {
 }
 
 func TestStateSurvives(t *testing.T) {
-	ctx, dir := context.Background(), t.TempDir()
-	kernel := &memoryKernel{connected: map[string]datapath.Connected{}}
-	a := newAgent(t, kernel, dir)
-	must(t, a.SetPicture(ctx, picture("10.0.0.16/28")))
-	r := request("a")
-	r.HostPorts = []ipam.PortMapping{{HostPort: 80, ContainerPort: 8080, Protocol: "tcp"}}
-	first, err := a.Attach(ctx, r)
-	must(t, err)
-	kernel.connect(r, first.Address)
-
-	for name, lose := range map[string]func(){
-		"a killed process":  func() {},
-		"a lost checkpoint": func() { must(t, os.Remove(filepath.Join(dir, "ipam.json"))); writeCache(t, dir) },
-		"a torn checkpoint": func() { must(t, os.WriteFile(filepath.Join(dir, "ipam.json"), []byte("{"), 0o600)) },
+	for name, lose := range map[string]func(t *testing.T, checkpoint string){
+		"a killed process":  func(*testing.T, string) {},
+		"a lost checkpoint": func(t *testing.T, checkpoint string) { must(t, os.Remove(checkpoint)) },
+		"a torn checkpoint": func(t *testing.T, checkpoint string) { must(t, os.WriteFile(checkpoint, []byte("{"), 0o600)) },
 	} {
-		lose()
-		again := newAgent(t, kernel, dir)
-		must(t, again.SetPicture(ctx, picture("10.0.0.16/28")))
-		if reply, err := again.Attach(ctx, request("a")); err != nil || reply.Address != first.Address {
-			t.Errorf("after %s the pod has %v, %v, want %s", name, reply.Address, err, first.Address)
-		}
-		if reply, err := again.Attach(ctx, request("b")); err != nil || reply.Address == first.Address {
-			t.Errorf("after %s another pod has %v, %v", name, reply.Address, err)
-		}
-		must(t, again.Detach(ctx, request("b").Key))
-		if len(kernel.rules.Ports) != 1 || kernel.rules.Ports[0].Port.HostPort != 80 {
-			t.Errorf("after %s the host ports are %+v", name, kernel.rules.Ports)
-		}
+		t.Run(name, func(t *testing.T) {
+			ctx, dir := context.Background(), t.TempDir()
+			kernel := &memoryKernel{connected: map[string]datapath.Connected{}}
+			a := newAgent(t, kernel, dir)
+			must(t, a.SetPicture(ctx, picture("10.0.0.16/28")))
+			r := request("a")
+			r.HostPorts = []ipam.PortMapping{{HostPort: 80, ContainerPort: 8080, Protocol: "tcp"}}
+			first, err := a.Attach(ctx, r)
+			must(t, err)
+			kernel.connect(r, first.Address)
+			writeCache(t, dir)
+
+			lose(t, filepath.Join(dir, "ipam.json"))
+			again := newAgent(t, kernel, dir)
+			must(t, again.SetPicture(ctx, picture("10.0.0.16/28")))
+			if reply, err := again.Attach(ctx, request("a")); err != nil || reply.Address != first.Address {
+				t.Errorf("the pod has %v, %v, want %s", reply.Address, err, first.Address)
+			}
+			if reply, err := again.Attach(ctx, request("b")); err != nil || reply.Address == first.Address {
+				t.Errorf("another pod has %v, %v", reply.Address, err)
+			}
+			must(t, again.Detach(ctx, request("b").Key))
+			if len(kernel.rules.Ports) != 1 || kernel.rules.Ports[0].Port.HostPort != 80 {
+				t.Errorf("the host ports are %+v", kernel.rules.Ports)
+			}
+		})
 	}
 }
 
