@@ -96,7 +96,8 @@ type DisruptionConfig struct {
 	MinSavingRatio float64 `json:"minSavingRatio,omitempty"`
 	// UtilizationThreshold keeps consolidation away from nodes of which at least this share of cpu or memory is asked for, 0 to 1.
 	UtilizationThreshold float64 `json:"utilizationThreshold,omitempty"`
-	// ComparePools takes replacements from the cheapest of the NodePools of equal weight, not from the first by name.
+	// ComparePools takes new nodes, for waiting pods as in place of others, from the cheapest of the NodePools of equal weight, not from the one
+	// that is first by name.
 	ComparePools bool `json:"comparePools,omitempty"`
 	// ExpireAhead replaces nodes so long before they expire, within budgets: "24h".
 	ExpireAhead metav1.Duration `json:"expireAhead,omitzero"`

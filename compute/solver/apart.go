@@ -11,6 +11,15 @@ func Solve(s Snapshot) Plan {
 	if s.Options.Cache == nil {
 		s.Options.Cache = NewCache() // attempts of one call share it
 	}
+	p, plan := decide(s)
+	if s.Options.ComparePools {
+		return p.compare(plan)
+	}
+	return plan
+}
+
+// decide makes a plan for one way to choose among pools.
+func decide(s Snapshot) (*problem, Plan) {
 	p, plan := solve(&s)
 	if len(plan.Unplaced) > 0 {
 		plan = p.rescue(plan)
@@ -18,12 +27,12 @@ func Solve(s Snapshot) Plan {
 	budget := len(plan.Claims) + max(1, len(plan.Claims)/10)
 	s.Options.apart = p.wishesWithin(budget)
 	if len(s.Options.apart) == 0 {
-		return plan
+		return p, plan
 	}
 	if _, apart := solve(&s); len(apart.Claims) <= budget && len(apart.Unplaced) <= len(plan.Unplaced) {
-		return apart
+		return p, apart
 	}
-	return plan
+	return p, plan
 }
 
 // wishesWithin lists the groups that prefer hostnames of their own and that so many new nodes, with those that exist, could

@@ -46,6 +46,7 @@ type Options struct {
 	Cache *Cache
 
 	apart map[int]bool // soft groups that are rules in this attempt, by id
+	first string       // the pool that comes before others of its weight in this attempt, with ComparePools
 }
 
 // Pod is a pod to place with what its volumes ask of a node.

@@ -79,23 +79,6 @@ func (p *problem) packPools(soft bool, may func(*item, *pool) bool) {
 	}
 }
 
-// cheapestPool is the pool of the heaviest weight that suits an item in which
-// its share of a node costs least.
-func (p *problem) cheapestPool(it *item, soft bool) *pool {
-	var best *pool
-	least := 0.0
-	for _, pl := range p.pools {
-		f := p.feasibleIn(it, pl)
-		if !f.ok() || f.soft != soft || best != nil && pl.Weight < best.Weight {
-			continue
-		}
-		if price := p.unitPrice(it.class, pl, f.bits); best == nil || price < least {
-			best, least = pl, price
-		}
-	}
-	return best
-}
-
 // packPool packs items of one pool by all methods and keeps the cheapest.
 func (p *problem) packPool(pl *pool, items []*item) []*newNode {
 	k := newPacker(p, pl, items)

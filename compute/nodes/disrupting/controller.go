@@ -65,7 +65,7 @@ type Parts struct {
 // Settings change what is decided; the zero value is Karpenter's behaviour.
 type Settings struct {
 	disruption.Options
-	// ComparePools takes replacements from the cheapest of the NodePools of equal weight, not from the first by name.
+	// ComparePools takes replacements from the cheapest of the NodePools of equal weight, not from the one first by name.
 	ComparePools bool
 }
 

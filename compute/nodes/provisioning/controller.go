@@ -63,6 +63,8 @@ type Parts struct {
 	Nominate client.Client
 	// MaxTypes bounds the instance types of a claim.
 	MaxTypes int
+	// ComparePools is asked before each look whether price decides among NodePools of equal weight; nil stands for no.
+	ComparePools func() bool
 }
 
 // Controller provisions nodes. One loop does all of it.
@@ -241,13 +243,21 @@ func (c *Controller) question(ctx context.Context, pods []*corev1.Pod, kept kept
 		pools[np.Name] = pool{np, list}
 		return c.translated.Translate(list)
 	}
-	deadline := c.Clock.Now().Add(thinking)
 	return pools, state.Question{
 		Pods: pods, Types: types, Leaving: leaving, Promised: kept.byMachine, InFlight: kept.inFlight,
 		Movable: func(pod *corev1.Pod) bool {
 			return podutils.IsReschedulable(pod) && podutils.IsDisruptable(pod, c.Clock, c.Recorder)
 		},
-		Options: solver.Options{MaxTypes: c.MaxTypes, Cache: c.cache, Stop: func() bool { return c.Clock.Now().After(deadline) }},
+		Options: c.options(),
+	}
+}
+
+// options are how the solver is to decide, from now on.
+func (c *Controller) options() solver.Options {
+	deadline := c.Clock.Now().Add(thinking)
+	return solver.Options{
+		MaxTypes: c.MaxTypes, Cache: c.cache, ComparePools: c.ComparePools != nil && c.ComparePools(),
+		Stop: func() bool { return c.Clock.Now().After(deadline) },
 	}
 }
 
