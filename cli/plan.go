@@ -111,7 +111,7 @@ func planTable(r *plan.Report, wide, noFee bool) table {
 			pods += len(m.Pods)
 		}
 		row := []string{
-			strconv.Itoa(len(group)), n.InstanceType, zoneText(n.Zones), n.CapacityType, n.NodePool, strconv.Itoa(pods),
+			strconv.Itoa(len(group)), n.InstanceType, zoneText(n.Zones), n.CapacityType, poolText(n), strconv.Itoa(pods),
 			used(group, corev1.ResourceCPU), used(group, corev1.ResourceMemory), dollars(n.Price * k),
 		}
 		if !noFee {
@@ -135,6 +135,14 @@ func groups(nodes []plan.Node, each bool) [][]plan.Node {
 		list = append(list, []plan.Node{n})
 	}
 	return list
+}
+
+// poolText marks nodes that come whatever pods wait.
+func poolText(n plan.Node) string {
+	if n.Static {
+		return n.NodePool + " (static)"
+	}
+	return n.NodePool
 }
 
 // zoneText says "any" where several zones would do.

@@ -24,7 +24,7 @@ func (a *app) printPlan(r *plan.Report, wide, noFee bool) error {
 	}
 	if len(r.Nodes) > 0 {
 		if r.Cluster != nil {
-			fmt.Fprintln(a.Out, "Nodes to create for pods that wait:")
+			fmt.Fprintln(a.Out, headingOfNew(r.Nodes))
 		}
 		if err := planTable(r, wide, noFee).write(a.Out, wide); err != nil {
 			return err
@@ -43,6 +43,13 @@ func (a *app) printPlan(r *plan.Report, wide, noFee bool) error {
 		fmt.Fprintf(a.Err, "ignored: %s\n", count(r.Ignored[kind], "object")+" of kind "+kind)
 	}
 	return nil
+}
+
+func headingOfNew(nodes []plan.Node) string {
+	if slices.ContainsFunc(nodes, func(n plan.Node) bool { return n.Static }) {
+		return "Nodes to create for pods that wait and static NodePools:"
+	}
+	return "Nodes to create for pods that wait:"
 }
 
 // printPlaces tells of pods that get no new node: those that fit on nodes that are there, and those left out.

@@ -27,7 +27,7 @@ import (
 
 // world builds the objects of a cluster from lines:
 //
-//	pool NAME [budget=N] [after=D] [cpu=LIMIT] [used=CPU] [types=TYPE,TYPE…] [unready]
+//	pool NAME [budget=N] [after=D] [cpu=LIMIT] [used=CPU] [types=TYPE,TYPE…] [static=REPLICAS] [unready]
 //	node NAME POOL TYPE ZONE CAPACITY [drifted] [young] [kept] [starting] [of=TYPE,TYPE…]
 //	pods NAME NODE|- COUNT CPU MEMORY [bare] [kept] [gpu=N] [nominated=NODE]
 //	pdb NAME APP ALLOWED
@@ -96,6 +96,13 @@ func (w *world) pool(words []string, o options) {
 	pool.Name = words[0]
 	pool.Spec.Disruption.Budgets = []karpv1.Budget{{Nodes: o.value("budget", "100%")}}
 	pool.Spec.Disruption.ConsolidateAfter = karpv1.MustParseNillableDuration(o.value("after", "30s"))
+	if replicas := o.value("static", ""); replicas != "" {
+		n, err := strconv.ParseInt(replicas, 10, 64)
+		if err != nil {
+			w.Fatal(err)
+		}
+		pool.Spec.Replicas = &n
+	}
 	if cpu := o.value("cpu", ""); cpu != "" {
 		pool.Spec.Limits = karpv1.Limits{corev1.ResourceCPU: resource.MustParse(cpu)}
 		pool.Status.Resources = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(o.value("used", "0"))}

@@ -44,12 +44,13 @@ func deciders(ctx context.Context, p parts, cluster *state.Cluster, other *karpe
 	var feed *picture.Feed
 	ours := provisioning.NewController(provisioning.Parts{
 		Kube: kube, Picture: objects, Synced: func() bool { return feed.Synced() }, Cluster: cluster, Types: p.provider, Validator: other,
-		Recorder: p.recorder, Clock: p.clock, Nominate: nominate, MaxTypes: nodes.MaxTypes,
+		Recorder: p.recorder, Clock: p.clock, Nominate: nominate, VolumeLimits: p.provider.VolumeLimits, MaxTypes: nodes.MaxTypes,
 		ComparePools: func() bool { return p.config.get().Compute.Disruption.ComparePools },
 	})
 	removals := disrupting.NewController(disrupting.Parts{
 		Kube: kube, Picture: objects, Synced: func() bool { return feed.Synced() }, Cluster: cluster, Types: p.provider, Recorder: p.recorder,
-		Clock: p.clock, MaxTypes: nodes.MaxTypes, Settings: func() disrupting.Settings { return p.config.get().Compute.Disruption.settings() },
+		Clock: p.clock, VolumeLimits: p.provider.VolumeLimits, MaxTypes: nodes.MaxTypes,
+		Settings: func() disrupting.Settings { return p.config.get().Compute.Disruption.settings() },
 	})
 	if feed, err = picture.NewFeed(ctx, p.manager.GetCache(), objects, ours.Changed, removals.Changed); err != nil {
 		return nil, err

@@ -77,8 +77,7 @@ type Pool struct {
 	// ConsolidateAfter is how long a node must be settled; nil means never.
 	ConsolidateAfter *time.Duration
 	Budgets          []Budget
-	// Static pools keep Replicas nodes; they are never consolidated.
-	Static   bool
+	// Replicas is how many nodes a static pool keeps; they are never consolidated.
 	Replicas int
 }
 

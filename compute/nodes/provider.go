@@ -190,6 +190,15 @@ func (p *Provider) List(ctx context.Context) ([]*karpv1.NodeClaim, error) {
 	return claims, nil
 }
 
+// VolumeLimits is how many volumes a node of a type may attach, by CSI driver; nil for a type that is not known.
+func (p *Provider) VolumeLimits(instanceType string) map[string]int {
+	facts, ok := p.types.Type(instanceType)
+	if !ok {
+		return nil
+	}
+	return instancetypes.VolumeLimits(facts)
+}
+
 // GetInstanceTypes lists the types a NodePool's nodes may have; without a ready NodeClass there are none.
 func (p *Provider) GetInstanceTypes(ctx context.Context, pool *karpv1.NodePool) ([]*cloudprovider.InstanceType, error) {
 	class, err := p.nodeClass(ctx, pool.Spec.Template.Spec.NodeClassRef)

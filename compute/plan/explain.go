@@ -32,7 +32,7 @@ func (e *ErrNotFound) Error() string { return fmt.Sprintf("%s %q not found", e.K
 
 // ExplainPod says why a pod waits, or why it is where it is.
 func (s *Scenario) ExplainPod(name types.NamespacedName) (*Explanation, error) {
-	picture, types, err := s.picture()
+	picture, market, err := s.picture()
 	if err != nil {
 		return nil, err
 	}
@@ -66,13 +66,16 @@ func (s *Scenario) ExplainPod(name types.NamespacedName) (*Explanation, error) {
 	if !slices.Contains(waiting, pod) {
 		waiting = append(waiting, pod)
 	}
-	s.explainWaiting(e, pod, func() decision { return s.ask(picture, waiting, types) })
+	d, err := s.ask(picture, waiting, market)
+	if err != nil {
+		return nil, err
+	}
+	s.explainWaiting(e, pod, &d)
 	return e, nil
 }
 
-// explainWaiting asks the solver and tells its answer.
-func (s *Scenario) explainWaiting(e *Explanation, pod *corev1.Pod, ask func() decision) {
-	d := ask()
+// explainWaiting tells the solver's answer.
+func (s *Scenario) explainWaiting(e *Explanation, pod *corev1.Pod, d *decision) {
 	same := func(other *corev1.Pod) bool { return other.UID == pod.UID && other.Name == pod.Name }
 	for _, r := range d.rejected {
 		if same(r.Pod) {
@@ -93,6 +96,9 @@ func (s *Scenario) explainWaiting(e *Explanation, pod *corev1.Pod, ask func() de
 	for _, p := range d.plan.Placements {
 		if slices.ContainsFunc(p.Pods, same) {
 			e.Summary = fmt.Sprintf("has room on node %s; the scheduler has yet to put it there", p.Node)
+			if n := d.staticNode(p.Node); n != nil {
+				e.Summary = fmt.Sprintf("waits for a node that static NodePool %s has yet to make", n.Pool)
+			}
 			return
 		}
 	}

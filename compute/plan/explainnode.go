@@ -21,7 +21,7 @@ import (
 // ExplainNode says why a node or a claim is there, what it was chosen over, and why it cannot be removed now: the answer
 // of disruption.
 func (s *Scenario) ExplainNode(kind, name string) (*Explanation, error) {
-	picture, types, err := s.picture()
+	picture, market, err := s.picture()
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +30,7 @@ func (s *Scenario) ExplainNode(kind, name string) (*Explanation, error) {
 		if kind == "Node" && isNode || kind == "NodeClaim" && isClaim {
 			e := s.explainMachine(kind, name, m)
 			if m.Claim != nil && !m.Leaving() {
-				s.explainStay(e, picture, m, types)
+				s.explainStay(e, picture, m, market)
 			}
 			return e, nil
 		}
@@ -109,8 +109,8 @@ func (s *Scenario) chosenOver(m *state.Machine) string {
 
 // explainStay says what disruption thinks of the machine: in the words of the events now, and what will be once
 // consolidateAfter has run out.
-func (s *Scenario) explainStay(e *Explanation, picture *state.Picture, m *state.Machine, types typeLister) {
-	around := s.survey(picture, picture.Waiting(func(*corev1.Pod) bool { return true }), types)
+func (s *Scenario) explainStay(e *Explanation, picture *state.Picture, m *state.Machine, market *market) {
+	around := s.survey(picture, picture.Waiting(func(*corev1.Pod) bool { return true }), market)
 	plan := disruption.Disrupt(around.Snapshot)
 	stay, stays := stayOf(plan, m.Name())
 	e.Reasons = append(e.Reasons, verdictOn(plan, m.Name())...)

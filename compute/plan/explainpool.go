@@ -18,7 +18,7 @@ import (
 
 // ExplainPool says whether a NodePool can make nodes, how many it has and what bounds it.
 func (s *Scenario) ExplainPool(name string) (*Explanation, error) {
-	picture, types, err := s.picture()
+	picture, market, err := s.picture()
 	if err != nil {
 		return nil, err
 	}
@@ -29,6 +29,9 @@ func (s *Scenario) ExplainPool(name string) (*Explanation, error) {
 	}
 	pool := pools[i]
 	e := &Explanation{Kind: "NodePool", Name: name, Reasons: []string{}, Summary: "can make nodes"}
+	if pool.Spec.Replicas != nil {
+		e.Summary = fmt.Sprintf("is static: it keeps %s, whatever pods wait", counted(int(*pool.Spec.Replicas), "node"))
+	}
 	if ready := pool.StatusConditions().Root(); !ready.IsTrue() {
 		e.Summary = "makes no nodes: it is not ready"
 		for _, c := range pool.Status.Conditions {
@@ -46,7 +49,7 @@ func (s *Scenario) ExplainPool(name string) (*Explanation, error) {
 		}
 	}
 	e.Reasons = append(e.Reasons, fmt.Sprintf("it has %s at $%s/h", counted(nodes, "node"), price(cost)))
-	if message := s.nothingToBuy(pool, types); message != "" {
+	if message := s.nothingToBuy(pool, market); message != "" {
 		e.Summary, e.Fix = "makes no nodes: "+message, fmt.Sprintf("correct the requirements of NodePool %s", name)
 	}
 	for _, resource := range slices.Sorted(maps.Keys(pool.Spec.Limits)) {
@@ -56,12 +59,12 @@ func (s *Scenario) ExplainPool(name string) (*Explanation, error) {
 			e.Summary, e.Fix = fmt.Sprintf("makes no more nodes: its limit of %s is reached", resource), fmt.Sprintf("raise spec.limits.%s", resource)
 		}
 	}
-	e.Reasons = append(e.Reasons, s.removalRules(picture, pool, types, nodes)...)
+	e.Reasons = append(e.Reasons, s.removalRules(picture, pool, market, nodes)...)
 	return e, nil
 }
 
 // nothingToBuy says why not even a pod that asks for nothing would get a node of the pool.
-func (s *Scenario) nothingToBuy(pool *karpv1.NodePool, types typeLister) string {
+func (s *Scenario) nothingToBuy(pool *karpv1.NodePool, m *market) string {
 	if pool.Spec.Replicas != nil {
 		return "" // static: pods do not decide
 	}
@@ -69,7 +72,10 @@ func (s *Scenario) nothingToBuy(pool *karpv1.NodePool, types typeLister) string 
 	probe.Spec.Tolerations = []corev1.Toleration{{Operator: corev1.TolerationOpExists}}
 	alone := state.NewPicture()
 	alone.Set(pool)
-	d := s.ask(alone, []*corev1.Pod{probe}, types)
+	d, err := s.ask(alone, []*corev1.Pod{probe}, m)
+	if err != nil {
+		return err.Error()
+	}
 	for _, u := range d.plan.Unplaced {
 		for _, r := range u.Reasons {
 			if r.Kind != solver.ReasonLimits {
@@ -84,14 +90,14 @@ func (s *Scenario) nothingToBuy(pool *karpv1.NodePool, types typeLister) string 
 const budgetReasons = 3
 
 // removalRules says how the pool's nodes may go: when, and what its budgets leave now.
-func (s *Scenario) removalRules(picture *state.Picture, pool *karpv1.NodePool, types typeLister, nodes int) []string {
+func (s *Scenario) removalRules(picture *state.Picture, pool *karpv1.NodePool, m *market, nodes int) []string {
 	d := pool.Spec.Disruption
 	rules := []string{fmt.Sprintf("its nodes are consolidated %s after %s without pods coming or going", d.ConsolidationPolicy, d.ConsolidateAfter.Duration)}
 	if d.ConsolidateAfter.Duration == nil {
 		rules = []string{"its nodes are never consolidated: consolidateAfter is Never"}
 	}
 	var uses []disruption.BudgetUse
-	for _, use := range disruption.Usage(s.survey(picture, nil, types).Snapshot) {
+	for _, use := range disruption.Usage(s.survey(picture, nil, m).Snapshot) {
 		if use.Pool == pool.Name && use.Allowed < math.MaxInt32 && nodes > 0 {
 			uses = append(uses, use)
 		}

@@ -65,8 +65,8 @@ type Removal struct {
 }
 
 // survey looks at the cluster as the controllers do.
-func (s *Scenario) survey(picture *state.Picture, pods []*corev1.Pod, types typeLister) survey.Survey {
-	q := survey.Question{Picture: picture, Clock: s.clock(), Pods: pods, Types: types, Marks: marks(picture)}
+func (s *Scenario) survey(picture *state.Picture, pods []*corev1.Pod, m *market) survey.Survey {
+	q := survey.Question{Picture: picture, Clock: s.clock(), Pods: pods, Types: m.list, Marks: marks(picture)}
 	for _, o := range slices.Concat(s.Live, s.Objects) {
 		if pdb, ok := o.(*policyv1.PodDisruptionBudget); ok {
 			q.PDBs = append(q.PDBs, pdb)
@@ -122,7 +122,7 @@ func atRest(snapshot *disruption.Snapshot) map[string]time.Duration {
 
 // disrupt adds to the report which nodes there are and what becomes of them once the cluster is at rest.
 func (s *Scenario) disrupt(r *Report, d *decision) {
-	around := s.survey(d.picture, d.pods, d.types)
+	around := s.survey(d.picture, d.unlessStatic(d.pods), d.market)
 	waits := atRest(&around.Snapshot)
 	plan := disruption.Disrupt(around.Snapshot)
 	types := typeTable(d.snapshot)

@@ -47,7 +47,9 @@ type Report struct {
 
 // Node is a node to create.
 type Node struct {
-	NodePool     string              `json:"nodePool"`
+	NodePool string `json:"nodePool"`
+	// Static nodes come because their pool says how many it has, not because of pods.
+	Static       bool                `json:"static,omitempty"`
 	InstanceType string              `json:"instanceType"`
 	Zones        []string            `json:"zones"` // where it may be; the cheapest first
 	CapacityType string              `json:"capacityType"`
@@ -101,7 +103,7 @@ func (s *Scenario) Plan() (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := s.report(d.snapshot, d.plan, d.rejected)
+	r := s.report(&d)
 	if s.Live != nil {
 		s.disrupt(r, &d)
 		r.Cluster = s.change(r)
@@ -109,22 +111,31 @@ func (s *Scenario) Plan() (*Report, error) {
 	return r, nil
 }
 
-func (s *Scenario) report(snapshot solver.Snapshot, plan solver.Plan, rejected []state.Rejected) *Report {
+func (s *Scenario) report(d *decision) *Report {
 	r := &Report{Region: s.Region, Nodes: []Node{}, Existing: []Existing{}}
-	types := typeTable(snapshot)
-	for _, claim := range plan.Claims {
-		n := s.node(claim, types)
+	types := typeTable(d.snapshot)
+	for _, claim := range d.plan.Claims {
+		r.Nodes = append(r.Nodes, s.node(claim, types))
+	}
+	pods := map[string][]*corev1.Pod{}
+	for _, placement := range d.plan.Placements {
+		if pods[placement.Node] = placement.Pods; d.staticNode(placement.Node) == nil {
+			r.Existing = append(r.Existing, Existing{placement.Node, podNames(placement.Pods)})
+		}
+	}
+	bound := d.plan.Bound
+	for i := range d.static {
+		n := d.static[i].planned(d.snapshot.DaemonSets, pods[d.static[i].Name])
+		r.Nodes, bound = append(r.Nodes, n), bound+n.Price
+	}
+	for _, n := range r.Nodes {
 		r.Price, r.Fee = r.Price+n.Price, r.Fee+n.Fee
-		r.Nodes = append(r.Nodes, n)
 	}
 	slices.SortStableFunc(r.Nodes, compareNodes)
-	for _, placement := range plan.Placements {
-		r.Existing = append(r.Existing, Existing{placement.Node, podNames(placement.Pods)})
-	}
-	r.Unplaced = unplaced(plan, rejected)
-	if plan.Bound > 0 && len(plan.Unplaced) == 0 {
-		r.Bound = cents(plan.Bound)
-		r.Gap = math.Round((plan.Price/plan.Bound-1)*1e4) / 1e2
+	r.Unplaced = unplaced(d.plan, d.rejected)
+	if bound > 0 && len(d.plan.Unplaced) == 0 {
+		r.Bound = cents(bound)
+		r.Gap = math.Round((r.Price/bound-1)*1e4) / 1e2
 	}
 	r.Price, r.Fee = cents(r.Price), cents(r.Fee)
 	r.PricePerMonth = perMonth(r.Price + r.Fee)

@@ -33,6 +33,8 @@ type Scenario struct {
 	Live []client.Object
 	// NoFee leaves the Auto Mode fee out.
 	NoFee bool
+	// Blocked tells which offerings have no capacity now; nil stands for none.
+	Blocked instancetypes.Blocked
 	// Clock tells how old things are; nil for the real one.
 	Clock clock.Clock
 }
@@ -40,19 +42,18 @@ type Scenario struct {
 // decision is the solver's answer with what it was asked.
 type decision struct {
 	picture  *state.Picture
-	types    typeLister
+	market   *market
 	pods     []*corev1.Pod // that wait
 	snapshot solver.Snapshot
 	plan     solver.Plan
+	static   []staticNode
 	// rejected are pods that cannot be thought about.
 	rejected []state.Rejected
 }
 
-type typeLister func(*karpv1.NodePool) []*solver.InstanceType
-
 // decide has the scenario decided.
 func (s *Scenario) decide() (decision, error) {
-	picture, types, err := s.picture()
+	picture, market, err := s.picture()
 	if err != nil {
 		return decision{}, err
 	}
@@ -63,17 +64,26 @@ func (s *Scenario) decide() (decision, error) {
 		}
 		pods = append(pods, expand(o).pods...)
 	}
-	return s.ask(picture, pods, types), nil
+	return s.ask(picture, pods, market)
 }
 
-func (s *Scenario) ask(picture *state.Picture, pods []*corev1.Pod, types typeLister) decision {
-	d := decision{picture: picture, types: types, pods: pods}
-	d.snapshot, d.plan, d.rejected = picture.Decide(state.Question{Pods: pods, Types: types, Leaving: marks(picture).Leaving, UnknownVolumes: s.Live == nil})
-	return d
+// ask has pods placed, on the nodes that static pools have yet to make too.
+func (s *Scenario) ask(picture *state.Picture, pods []*corev1.Pod, m *market) (decision, error) {
+	static, err := s.staticNodes(picture, m)
+	if err != nil {
+		return decision{}, err
+	}
+	d := decision{picture: picture, market: m, pods: pods, static: static}
+	d.snapshot, d.rejected = picture.Snapshot(state.Question{Pods: pods, Types: m.list, Leaving: marks(picture).Leaving, UnknownVolumes: s.Live == nil})
+	for i := range static {
+		d.snapshot.Nodes = append(d.snapshot.Nodes, static[i].Node)
+	}
+	d.plan = solver.Solve(d.snapshot)
+	return d, nil
 }
 
 // picture holds the cluster and everything of the manifests but their pods.
-func (s *Scenario) picture() (*state.Picture, typeLister, error) {
+func (s *Scenario) picture() (*state.Picture, *market, error) {
 	labels.Register()
 	picture := state.NewPicture()
 	classes := map[string]*eksv1.NodeClass{}
@@ -92,7 +102,7 @@ func (s *Scenario) picture() (*state.Picture, typeLister, error) {
 		}
 		set(picture, o)
 	}
-	return picture, s.typeLister(classes), nil
+	return picture, s.market(classes), nil
 }
 
 // prepare puts what is there before the manifests into the picture and returns the subnets of new NodeClasses.
@@ -159,25 +169,6 @@ func set(picture *state.Picture, o client.Object) {
 		if o.Spec.NodeName != "" || o.UID != "" {
 			picture.Set(o)
 		}
-	}
-}
-
-// typeLister lists the types of a pool from the catalogue, the way the controllers do from the cloud.
-func (s *Scenario) typeLister(classes map[string]*eksv1.NodeClass) typeLister {
-	facts := Facts(s.Catalog, s.Region)
-	byClass := map[string][]*solver.InstanceType{}
-	var translated state.Types
-	return func(pool *karpv1.NodePool) []*solver.InstanceType {
-		ref := pool.Spec.Template.Spec.NodeClassRef
-		if ref == nil || classes[ref.Name] == nil {
-			return nil
-		}
-		if known, ok := byClass[ref.Name]; ok {
-			return known
-		}
-		list := instancetypes.Assemble(facts, classes[ref.Name], func(string, string, string) bool { return false })
-		byClass[ref.Name] = translated.Translate(list)
-		return byClass[ref.Name]
 	}
 }
 

@@ -38,6 +38,8 @@ func Fix(u solver.Unplaced) string {
 	switch near.Kind {
 	case solver.ReasonNoPool:
 		return "create a NodePool, or enable a built-in one"
+	case solver.ReasonStatic:
+		return fmt.Sprintf("raise spec.replicas of NodePool %s", pool)
 	case solver.ReasonLimits:
 		return fmt.Sprintf("raise spec.limits of NodePool %s", pool)
 	case solver.ReasonOfferings:

@@ -130,7 +130,7 @@ func (p *problem) limitReason(pl *pool) string {
 // nearest picks the reason that is least work to remove.
 func nearest(reasons []Reason) string {
 	rank := map[ReasonKind]int{ReasonLimits: 0, ReasonOfferings: 1, ReasonMinValues: 2, ReasonTopology: 3, ReasonHostPorts: 4,
-		ReasonResources: 5, ReasonLacking: 5, ReasonTaints: 6, ReasonRequirements: 7, ReasonNoTypes: 8, ReasonStatic: 9, ReasonNoPool: 10}
+		ReasonStatic: 5, ReasonResources: 6, ReasonLacking: 6, ReasonTaints: 7, ReasonRequirements: 8, ReasonNoTypes: 9, ReasonNoPool: 10}
 	best := -1
 	for i, r := range reasons {
 		if best < 0 || rank[r.Kind] < rank[reasons[best].Kind] {

@@ -168,16 +168,16 @@ func (p *problem) rule(r *placeRule, pl *pool) *poolRule {
 	}
 	out := &poolRule{}
 	r.pools[pl.id] = out
-	if pl.Static {
-		out.reason = Reason{pl.Name, ReasonStatic, "the pool is static, its number of nodes is fixed"}
-		return out
-	}
 	if taint, ok := tolerates(r.tolerations, pl.Taints, false); !ok {
 		out.reason = Reason{pl.Name, ReasonTaints, fmt.Sprintf("does not tolerate taint %s", taint)}
 		return out
 	}
 	_, tolerated := tolerates(r.tolerations, pl.Taints, true)
 	out.soft = !tolerated && !p.s.Options.IgnorePreferences
+	if pl.Static {
+		out.reason = p.staticReason(r, pl)
+		return out
+	}
 	if pl.bits.empty() {
 		out.reason = p.noTypes(pl)
 		return out
@@ -200,22 +200,24 @@ func (p *problem) rule(r *placeRule, pl *pool) *poolRule {
 	return out
 }
 
+// staticReason says what keeps pods out of a static pool: its labels, or that it gets no more nodes.
+func (p *problem) staticReason(r *placeRule, pl *pool) Reason {
+	var first Reason
+	for _, a := range r.alternatives {
+		reason, refused := p.refused(a, pl)
+		if !refused {
+			return Reason{pl.Name, ReasonStatic, "the pool is static, its number of nodes is fixed"}
+		}
+		if first.Kind == "" {
+			first = reason
+		}
+	}
+	return first
+}
+
 func (p *problem) option(a conditions, pl *pool) (ruleOption, Reason, bool) {
-	if set, ok := a.get(corev1.LabelHostname); ok && !set.complement && !set.absent() {
-		return ruleOption{}, Reason{pl.Name, ReasonRequirements, fmt.Sprintf("asks for a node that exists: %s %s", corev1.LabelHostname, set)}, false
-	}
-	for _, c := range a {
-		if c.set.impossible {
-			return ruleOption{}, Reason{pl.Name, ReasonRequirements, fmt.Sprintf("conditions on label %s exclude each other", c.key)}, false
-		}
-	}
-	if key, ok := pl.conds.accepts(a, p.wellKnown); !ok {
-		want, _ := a.get(key)
-		mine, defined := pl.conds.get(key)
-		if !defined {
-			return ruleOption{}, Reason{pl.Name, ReasonRequirements, fmt.Sprintf("label %s %s is asked for, the pool does not define it", key, want)}, false
-		}
-		return ruleOption{}, Reason{pl.Name, ReasonRequirements, fmt.Sprintf("label %s %s is asked for, the pool has %s", key, want, mine)}, false
+	if reason, refused := p.refused(a, pl); refused {
+		return ruleOption{}, reason, false
 	}
 	var free conditions
 	bits := pl.bits.clone()
@@ -243,6 +245,27 @@ func (p *problem) option(a conditions, pl *pool) (ruleOption, Reason, bool) {
 		return ruleOption{}, Reason{pl.Name, ReasonRequirements, "no available instance type with all labels asked for"}, false
 	}
 	return ruleOption{bits, rest}, Reason{}, true
+}
+
+// refused says why no node of a pool meets conditions, whatever its instance type.
+func (p *problem) refused(a conditions, pl *pool) (Reason, bool) {
+	if set, ok := a.get(corev1.LabelHostname); ok && !set.complement && !set.absent() {
+		return Reason{pl.Name, ReasonRequirements, fmt.Sprintf("asks for a node that exists: %s %s", corev1.LabelHostname, set)}, true
+	}
+	for _, c := range a {
+		if c.set.impossible {
+			return Reason{pl.Name, ReasonRequirements, fmt.Sprintf("conditions on label %s exclude each other", c.key)}, true
+		}
+	}
+	if key, ok := pl.conds.accepts(a, p.wellKnown); !ok {
+		want, _ := a.get(key)
+		mine, defined := pl.conds.get(key)
+		if !defined {
+			return Reason{pl.Name, ReasonRequirements, fmt.Sprintf("label %s %s is asked for, the pool does not define it", key, want)}, true
+		}
+		return Reason{pl.Name, ReasonRequirements, fmt.Sprintf("label %s %s is asked for, the pool has %s", key, want, mine)}, true
+	}
+	return Reason{}, false
 }
 
 func (p *problem) noTypes(pl *pool) Reason {

@@ -219,6 +219,9 @@ func (p *problem) domainPrice(key, name string) float64 {
 // poolDomains lists the values of a key that new nodes of a pool may have.
 func (p *problem) poolDomains(pl *pool, key string) []string {
 	var names []string
+	if pl.Static {
+		return nil
+	}
 	mine, defined := pl.conds.get(key)
 	if k, ok := p.off.keys[key]; ok {
 		for i, v := range k.values {

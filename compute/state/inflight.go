@@ -54,6 +54,7 @@ func promise(n *solver.Node, claim *karpv1.NodeClaim, types map[string]*solver.I
 		for _, name := range r.Values {
 			if it := types[name]; it != nil {
 				least, most = lesser(least, it.Allocatable), greater(most, it.Capacity)
+				n.VolumeLimits = fewer(n.VolumeLimits, it.VolumeLimits)
 			}
 		}
 	}
@@ -76,6 +77,20 @@ func lesser(a, b corev1.ResourceList) corev1.ResourceList {
 		}
 	}
 	return a
+}
+
+// fewer keeps the lower of the limits of each driver; a driver without one has no bound.
+func fewer(a, b map[string]int) map[string]int {
+	if len(a) == 0 {
+		return b
+	}
+	out := maps.Clone(a)
+	for driver, limit := range b {
+		if had, ok := out[driver]; !ok || limit < had {
+			out[driver] = limit
+		}
+	}
+	return out
 }
 
 func greater(a, b corev1.ResourceList) corev1.ResourceList {

@@ -176,6 +176,7 @@ func (p *Picture) translate(m *Machine, types map[string]*solver.InstanceType) s
 		Name: m.Name(), Pool: m.Pool(), Labels: m.Labels(), Taints: m.Taints(), Allocatable: m.Allocatable(), Capacity: m.Capacity(),
 		Pods: m.Pods, Initialized: m.Initialized(),
 	}
+	n.VolumeLimits = p.volumeLimits(m, types)
 	if m.Claim != nil && len(m.Claim.Status.Capacity) == 0 && m.Node == nil {
 		promise(&n, m.Claim, types)
 	}
@@ -186,7 +187,6 @@ func (p *Picture) translate(m *Machine, types map[string]*solver.InstanceType) s
 		}
 		n.Labels[corev1.LabelHostname] = m.Name()
 	}
-	n.VolumeLimits = p.volumeLimits(m)
 	for _, pod := range m.Pods {
 		for driver, volumes := range p.podVolumes(pod) {
 			if n.Attached == nil {

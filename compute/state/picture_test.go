@@ -4,7 +4,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 
@@ -98,5 +100,50 @@ func TestVolumesLimitZones(t *testing.T) {
 	s, rejected := p.Snapshot(ask)
 	if len(rejected) != 0 || len(s.Pods) != 1 || len(s.Pods[0].VolumeTopology) != 1 || s.Pods[0].VolumeTopology[0][0].Values[0] != "us-east-1a" {
 		t.Errorf("snapshot = %+v, rejected = %v, want the zone of the volume", s.Pods, rejected)
+	}
+}
+
+// A static pool is passed on as what it is, so that reasons can name it.
+func TestStaticPools(t *testing.T) {
+	p := NewPicture()
+	replicas := int64(2)
+	for _, name := range []string{"dynamic", "fixed"} {
+		pool := &karpv1.NodePool{ObjectMeta: metav1.ObjectMeta{Name: name}}
+		if name == "fixed" {
+			pool.Spec.Replicas = &replicas
+		}
+		p.Set(pool)
+	}
+	s, _ := p.Snapshot(Question{Types: func(*karpv1.NodePool) []*solver.InstanceType { return []*solver.InstanceType{{Name: "small"}} }})
+	if len(s.Pools) != 2 || s.Pools[0].Static || !s.Pools[1].Static {
+		t.Errorf("pools = %+v, want the second static", s.Pools)
+	}
+}
+
+// What a node attaches is what its driver reports, what its type allows until then, and the least of the types that a claim
+// may still become.
+func TestVolumeLimits(t *testing.T) {
+	types := []*solver.InstanceType{
+		{Name: "small", VolumeLimits: map[string]int{"ebs": 25}, Allocatable: corev1.ResourceList{}}, {Name: "large", VolumeLimits: map[string]int{"ebs": 39}, Allocatable: corev1.ResourceList{}},
+	}
+	p := NewPicture()
+	p.Set(&karpv1.NodePool{ObjectMeta: metav1.ObjectMeta{Name: "pool"}})
+	node := func(name string) {
+		p.Set(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{karpv1.NodePoolLabelKey: "pool", corev1.LabelInstanceTypeStable: "large"}}})
+	}
+	node("reported")
+	node("silent")
+	count := int32(7)
+	p.Set(&storagev1.CSINode{ObjectMeta: metav1.ObjectMeta{Name: "reported"}, Spec: storagev1.CSINodeSpec{Drivers: []storagev1.CSINodeDriver{{Name: "ebs", Allocatable: &storagev1.VolumeNodeResources{Count: &count}}}}})
+	claim := &karpv1.NodeClaim{ObjectMeta: metav1.ObjectMeta{Name: "unlaunched", Labels: map[string]string{karpv1.NodePoolLabelKey: "pool"}}}
+	claim.Spec.Requirements = []karpv1.NodeSelectorRequirementWithMinValues{{Key: corev1.LabelInstanceTypeStable, Operator: corev1.NodeSelectorOpIn, Values: []string{"large", "small"}}}
+	p.Set(claim)
+	s, _ := p.Snapshot(Question{Types: func(*karpv1.NodePool) []*solver.InstanceType { return types }})
+	got := map[string]int{}
+	for _, n := range s.Nodes {
+		got[n.Name] = n.VolumeLimits["ebs"]
+	}
+	if diff := cmp.Diff(map[string]int{"reported": 7, "silent": 39, "unlaunched": 25}, got); diff != "" {
+		t.Errorf("volumes (-want +got):\n%s", diff)
 	}
 }

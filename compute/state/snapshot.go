@@ -78,7 +78,7 @@ func (p *Picture) Snapshot(q Question) (solver.Snapshot, []Rejected) {
 	}
 	for _, name := range sortedNames(p.pools) {
 		pool := p.pools[name]
-		if pool.Spec.Replicas != nil || !pool.DeletionTimestamp.IsZero() {
+		if !pool.DeletionTimestamp.IsZero() {
 			continue
 		}
 		if list := q.Types(pool); len(list) > 0 {

@@ -19,7 +19,7 @@ func Pool(pool *karpv1.NodePool, types []*solver.InstanceType) solver.Pool {
 	template := pool.Spec.Template
 	translated := solver.Pool{
 		Name: pool.Name, Taints: template.Spec.Taints, Limits: corev1.ResourceList(pool.Spec.Limits), Types: types,
-		Labels: maps.Clone(template.Labels),
+		Labels: maps.Clone(template.Labels), Static: pool.Spec.Replicas != nil,
 	}
 	if translated.Labels == nil {
 		translated.Labels = map[string]string{}
@@ -84,6 +84,9 @@ func InstanceType(t *cloudprovider.InstanceType) *solver.InstanceType {
 // Types translates lists of instance types and remembers the lists it has seen, because a provider hands out the same
 // one until something changes. It is safe for concurrent use.
 type Types struct {
+	// VolumeLimits is how many volumes a type may attach, by CSI driver; nil where that is not known.
+	VolumeLimits func(instanceType string) map[string]int
+
 	mu   sync.Mutex
 	seen map[*cloudprovider.InstanceType]translatedList
 }
@@ -109,6 +112,9 @@ func (t *Types) Translate(list []*cloudprovider.InstanceType) []*solver.Instance
 	translated := make([]*solver.InstanceType, len(list))
 	for i, it := range list {
 		translated[i] = InstanceType(it)
+		if t.VolumeLimits != nil {
+			translated[i].VolumeLimits = t.VolumeLimits(it.Name)
+		}
 	}
 	if t.seen == nil || len(t.seen) >= rememberedLists {
 		t.seen = map[*cloudprovider.InstanceType]translatedList{}

@@ -2,6 +2,7 @@ package state
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -141,12 +142,19 @@ func (p *Picture) driver(claim *corev1.PersistentVolumeClaim) string {
 	return ""
 }
 
-// volumeLimits are what the node's CSI drivers report.
-func (p *Picture) volumeLimits(m *Machine) map[string]int {
-	if m.Node == nil || p.csiNodes[m.Node.Name] == nil {
-		return nil
+// volumeLimits are what the node's CSI drivers report, and what its type allows for those that do not yet.
+func (p *Picture) volumeLimits(m *Machine, types map[string]*solver.InstanceType) map[string]int {
+	var limits map[string]int
+	if it := types[m.Labels()[corev1.LabelInstanceTypeStable]]; it != nil {
+		limits = it.VolumeLimits
 	}
-	limits := map[string]int{}
+	if m.Node == nil || p.csiNodes[m.Node.Name] == nil {
+		return limits
+	}
+	limits = maps.Clone(limits)
+	if limits == nil {
+		limits = map[string]int{}
+	}
 	for _, driver := range p.csiNodes[m.Node.Name].Spec.Drivers {
 		if driver.Allocatable != nil && driver.Allocatable.Count != nil {
 			limits[driver.Name] = int(*driver.Allocatable.Count)

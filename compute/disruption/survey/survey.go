@@ -73,24 +73,20 @@ func Take(q Question) Survey {
 	return s
 }
 
-// addPools adds the dynamic pools as the solver has them, and the static ones.
-func (s *Survey) addPools(q *Question, dynamic []solver.Pool) {
+// addPools adds the pools that are ready, as the solver has them.
+func (s *Survey) addPools(q *Question, ready []solver.Pool) {
 	translated := map[string]solver.Pool{}
-	for _, p := range dynamic {
+	for _, p := range ready {
 		translated[p.Name] = p
 	}
 	for _, np := range q.Picture.Pools() {
-		if !np.DeletionTimestamp.IsZero() {
+		pool, ok := translated[np.Name]
+		if !ok {
 			continue
 		}
-		p := disruption.Pool{Policy: disruption.Policy(np.Spec.Disruption.ConsolidationPolicy), ConsolidateAfter: np.Spec.Disruption.ConsolidateAfter.Duration}
-		var ok bool
-		if p.Pool, ok = translated[np.Name]; !ok {
-			list := q.Types(np)
-			if np.Spec.Replicas == nil || len(list) == 0 {
-				continue // not ready
-			}
-			p.Pool, p.Static, p.Replicas = state.Pool(np, list), true, int(*np.Spec.Replicas)
+		p := disruption.Pool{Pool: pool, Policy: disruption.Policy(np.Spec.Disruption.ConsolidationPolicy), ConsolidateAfter: np.Spec.Disruption.ConsolidateAfter.Duration}
+		if np.Spec.Replicas != nil {
+			p.Replicas = int(*np.Spec.Replicas)
 		}
 		for i := range np.Spec.Disruption.Budgets {
 			p.Budgets = append(p.Budgets, budget(&np.Spec.Disruption.Budgets[i]))

@@ -56,6 +56,8 @@ type Parts struct {
 	// Recorder writes events.
 	Recorder events.Recorder
 	Clock    clock.Clock
+	// VolumeLimits is how many volumes an instance type may attach, by CSI driver; nil where that is not known.
+	VolumeLimits func(instanceType string) map[string]int
 	// MaxTypes bounds the instance types of a claim.
 	MaxTypes int
 	// Settings are asked for before each decision; nil stands for none.
@@ -89,7 +91,7 @@ type Controller struct {
 
 // NewController makes the controller. Changed has to be told of every change of the picture.
 func NewController(parts Parts) *Controller {
-	return &Controller{Parts: parts, cache: solver.NewCache(), running: map[string]*running{}, removed: map[string]bool{}, sayings: newSayings()}
+	return &Controller{Parts: parts, translated: state.Types{VolumeLimits: parts.VolumeLimits}, cache: solver.NewCache(), running: map[string]*running{}, removed: map[string]bool{}, sayings: newSayings()}
 }
 
 // Register adds the controller to the manager.

@@ -61,6 +61,8 @@ type Parts struct {
 	// Nominate writes the plan on the pods, where the scheduler follows it; nil leaves that out. It is used often in a
 	// short time, so that its limit on requests should be high.
 	Nominate client.Client
+	// VolumeLimits is how many volumes an instance type may attach, by CSI driver; nil where that is not known.
+	VolumeLimits func(instanceType string) map[string]int
 	// MaxTypes bounds the instance types of a claim.
 	MaxTypes int
 	// ComparePools is asked before each look whether price decides among NodePools of equal weight; nil stands for no.
@@ -82,7 +84,7 @@ type Controller struct {
 
 // NewController makes the controller. Changed has to be told of every change of the picture.
 func NewController(parts Parts) *Controller {
-	return &Controller{Parts: parts, batch: newBatch(parts.Clock), cache: solver.NewCache(), promises: newPromises(), nominator: newNominator(parts.Nominate), seen: map[types.UID]bool{}}
+	return &Controller{Parts: parts, batch: newBatch(parts.Clock), translated: state.Types{VolumeLimits: parts.VolumeLimits}, cache: solver.NewCache(), promises: newPromises(), nominator: newNominator(parts.Nominate), seen: map[types.UID]bool{}}
 }
 
 // Trigger has the waiting pods looked at soon, whatever for.
