@@ -29,8 +29,7 @@ type class struct {
 	perNode  bool     // rules or ports that depend on what else is on the node
 	follower bool     // hard affinity to other pods by hostname
 	placed   map[string]*item
-	anywhere map[string]*feasible
-	domains  map[string][]bool
+	anywhere map[string]bool
 }
 
 func (c *class) left() int { return len(c.pods) - c.next }
@@ -41,9 +40,9 @@ type placeRule struct {
 	alternatives []conditions
 	preferences  []preference // heaviest first
 	tolerations  []corev1.Toleration
-	nodes        []*nodeState // existing nodes that satisfy it, nil until asked
-	nodesKnown   bool
-	pools        []*poolRule // per pool, nil until asked
+	nodes        *roomIndex        // existing nodes that satisfy it, nil until asked
+	domains      map[string][]bool // that the rule allows, by key
+	pools        []*poolRule       // per pool, nil until asked
 }
 
 type preference struct {
@@ -265,12 +264,15 @@ func (k *classifier) newRule(pod *Pod) *placeRule {
 
 // derive works out what the groups of a class mean for placing it.
 func (p *problem) derive(c *class) {
-	c.placed = map[string]*item{}
-	need := map[string]bool{}
+	need := func(key string) {
+		if !slices.Contains(c.keys, key) {
+			c.keys = append(c.keys, key)
+		}
+	}
 	for _, g := range c.owns {
 		switch {
 		case !g.hostname:
-			need[g.key] = true
+			need(g.key)
 		case g.soft:
 		case g.kind == affinity:
 			c.follower, c.perNode = true, true
@@ -284,11 +286,11 @@ func (p *problem) derive(c *class) {
 		case g.hostname:
 			c.perNode = c.perNode || g.kind == antiAffinity
 		default:
-			need[g.key] = true // others count it, keep away from it or want to be near
+			need(g.key) // others count it, keep away from it or want to be near
 		}
 	}
 	c.perNode = c.perNode || len(c.ports) > 0
-	c.keys = sortedKeys(need)
+	slices.Sort(c.keys)
 }
 
 func appendLabels(b []byte, m map[string]string) []byte {

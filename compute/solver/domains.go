@@ -40,9 +40,13 @@ func (p *problem) assign(c *class) bool {
 
 // itemOf finds or makes the item of a class in its domains.
 func (p *problem) itemOf(c *class, pins []int) *item {
-	key := pinKey(pins)
-	it, ok := c.placed[key]
+	p.pinBuf = appendPins(p.pinBuf[:0], pins)
+	it, ok := c.placed[string(p.pinBuf)]
 	if !ok {
+		if c.placed == nil {
+			c.placed = map[string]*item{}
+		}
+		key := string(p.pinBuf)
 		it = &item{class: c, where: make([]*feasible, len(p.pools))}
 		it.pins = p.pinConditions(c, pins)
 		c.placed[key] = it
@@ -54,7 +58,11 @@ func (p *problem) itemOf(c *class, pins []int) *item {
 // noDomain stands for a key that a class does without.
 const noDomain = -1
 
+// pinConditions are the conditions that domains stand for. They are shared.
 func (p *problem) pinConditions(c *class, pins []int) conditions {
+	if len(pins) == 1 && pins[0] != noDomain {
+		return p.domains[c.keys[0]].condition(c.keys[0], pins[0])
+	}
 	var conds conditions
 	for i, d := range pins {
 		if d != noDomain {
@@ -64,17 +72,17 @@ func (p *problem) pinConditions(c *class, pins []int) conditions {
 	return conds
 }
 
-func pinKey(pins []int) string {
-	b := make([]byte, 0, 8)
+// appendPins writes a key for domains.
+func appendPins(b []byte, pins []int) []byte {
 	for _, d := range pins {
 		b = append(b, byte(d), byte(d>>8))
 	}
-	return string(b)
+	return b
 }
 
 // choose finds a domain for each key of the class.
 func (p *problem) choose(c *class) (pins []int, ok bool) {
-	ok = p.combine(c, nil, func(found []int) bool {
+	ok = p.combine(c, make([]int, 0, len(c.keys)), func(found []int) bool {
 		pins = found
 		return true
 	})
@@ -82,16 +90,16 @@ func (p *problem) choose(c *class) (pins []int, ok bool) {
 }
 
 // combine calls use with each combination of domains that the rules of the class allow, best first, until it says yes.
-// The pins are those chosen so far.
+// The pins are those chosen so far, in an array that has room for all; use must not keep it.
 func (p *problem) combine(c *class, pins []int, use func([]int) bool) bool {
 	if len(pins) == len(c.keys) {
-		return p.feasibleAnywhere(c, pins) != nil && use(pins)
+		return p.feasibleAnywhere(c, pins) && use(pins)
 	}
 	key := c.keys[len(pins)]
 	var allowed []int
 	possible := false
 	for d := range p.domains[key].names {
-		if p.feasibleAnywhere(c, append(slices.Clone(pins), d)) == nil {
+		if !p.feasibleAnywhere(c, append(pins, d)) {
 			continue
 		}
 		possible = true
@@ -100,12 +108,12 @@ func (p *problem) combine(c *class, pins []int, use func([]int) bool) bool {
 		}
 	}
 	for _, d := range p.ranked(c, key, allowed) {
-		if p.combine(c, append(slices.Clone(pins), d), use) {
+		if p.combine(c, append(pins, d), use) {
 			return true
 		}
 	}
 	// Others may count the pod, but where it goes there is nothing to count.
-	return !possible && !c.owned(key) && p.combine(c, append(slices.Clone(pins), noDomain), use)
+	return !possible && !c.owned(key) && p.combine(c, append(pins, noDomain), use)
 }
 
 // ranked sorts domains by what soft rules say, then by how few pods are there, then by price.

@@ -10,7 +10,7 @@ import (
 // nodeState is an existing node while pods are put on it.
 type nodeState struct {
 	*Node
-	conds    conditions
+	conds    conditions // of its labels, nil until asked
 	free     vector
 	tally    tally
 	ports    []hostPort
@@ -22,6 +22,33 @@ type nodeState struct {
 // boundPod is what groups need to know of a pod that runs.
 type boundPod struct {
 	selected, owns []int
+}
+
+// conditions are those of the node's labels.
+func (n *nodeState) conditions() conditions {
+	if n.conds == nil {
+		n.conds = conditionsOf(nil, n.Labels)
+		if _, ok := n.Labels[corev1.LabelHostname]; !ok {
+			n.conds = n.conds.add(corev1.LabelHostname, oneValue(n.Name))
+		}
+	}
+	return n.conds
+}
+
+// meets tells whether the node meets one of the alternatives.
+func (n *nodeState) meets(alternatives []conditions) bool {
+	return slices.ContainsFunc(alternatives, func(a conditions) bool {
+		if len(a) == 0 {
+			return true
+		}
+		_, ok := n.conditions().accepts(a, noneUndefined)
+		return ok
+	})
+}
+
+// counts tells whether a spread counts the node.
+func (n *nodeState) counts(g *group) bool {
+	return g.filter == nil || g.filter.counts(n.Taints, n.conditions())
 }
 
 func (n *nodeState) domain(p *problem, key string) (int, bool) {
@@ -38,14 +65,10 @@ func (n *nodeState) domain(p *problem, key string) (int, bool) {
 func (p *problem) compileNodes() {
 	for i := range p.s.Nodes {
 		n := &p.s.Nodes[i]
-		labels := n.Labels
-		state := &nodeState{Node: n, conds: conditionsOf(nil, labels)}
-		if _, ok := labels[corev1.LabelHostname]; !ok {
-			state.conds = state.conds.add(corev1.LabelHostname, oneValue(n.Name))
-		}
-		for _, pod := range n.Pods {
+		state := &nodeState{Node: n, bound: make([]boundPod, len(n.Pods))}
+		for i, pod := range n.Pods {
 			state.ports = append(state.ports, hostPorts(pod)...)
-			state.bound = append(state.bound, boundPod{owns: p.groups.hardAntiAffinity(pod)})
+			state.bound[i].owns = p.groups.hardAntiAffinity(pod)
 		}
 		p.nodes = append(p.nodes, state)
 	}
@@ -123,7 +146,13 @@ func ownedByDaemonSet(pod *corev1.Pod) bool {
 // existing nodes, first fit.
 func (p *problem) placeOnNodes(c *class, most int) bool {
 	before := c.next
-	for _, n := range p.nodesFor(c) {
+	x, vec := p.nodesFor(c), c.vec
+	x.prepare(p)
+	if c.volumes {
+		vec = vec[:fixedDims] // volumes that are attached already take no room
+	}
+	for i := x.first(0, vec); i >= 0 && most > 0; i = x.first(i+1, vec) {
+		n := x.nodes[i]
 		for most > 0 {
 			k := min(most, p.roomOn(c, n))
 			if k == 0 {
@@ -132,20 +161,18 @@ func (p *problem) placeOnNodes(c *class, most int) bool {
 			p.putOn(c, n, k)
 			most -= k
 		}
-		if most == 0 {
-			break
-		}
+		x.note(i)
 	}
 	return c.next > before
 }
 
 // nodesFor lists the nodes whose labels and taints suit a class.
-func (p *problem) nodesFor(c *class) []*nodeState {
+func (p *problem) nodesFor(c *class) *roomIndex {
 	r := c.where
-	if r.nodesKnown {
+	if r.nodes != nil {
 		return r.nodes
 	}
-	r.nodesKnown = true
+	r.nodes = &roomIndex{}
 	for _, n := range p.nodes {
 		if !p.floor.fits(n.free) {
 			continue
@@ -153,11 +180,8 @@ func (p *problem) nodesFor(c *class) []*nodeState {
 		if _, ok := tolerates(r.tolerations, n.Taints, false); !ok {
 			continue
 		}
-		if slices.ContainsFunc(r.alternatives, func(a conditions) bool {
-			_, ok := n.conds.accepts(a, noneUndefined)
-			return ok
-		}) {
-			r.nodes = append(r.nodes, n)
+		if n.meets(r.alternatives) {
+			r.nodes.nodes = append(r.nodes.nodes, n)
 		}
 	}
 	return r.nodes
@@ -257,6 +281,7 @@ func (p *problem) countOn(c *class, n *nodeState, k int) {
 // takeOff gives a pod on a node back to its class. Its volumes stay attached.
 func (p *problem) takeOff(c *class, n *nodeState, i int) {
 	n.free.addTimes(c.vec, 1)
+	p.freed++
 	if c.volumes {
 		for driver, volumes := range c.rep.Volumes {
 			n.free[p.res.index[volumeResource(driver)]] -= int64(len(volumes))

@@ -41,7 +41,7 @@ func (p *problem) reasons(c *class) []Reason {
 	}
 	var out []Reason
 	for _, pl := range p.pools {
-		f := p.feasible(c, nil, pl)
+		f := p.feasible(c, nil, pl, nil)
 		r := p.lacking(c, pl, f.reason)
 		if f.ok() {
 			r = Reason{pl.Name, ReasonTopology, p.topologyReason(c)}
@@ -101,7 +101,7 @@ func (p *problem) counts(g *group) string {
 func (p *problem) stuckReasons(c *class) []Reason {
 	var out []Reason
 	for _, pl := range p.pools {
-		if f := p.feasible(c, nil, pl); !f.ok() {
+		if f := p.feasible(c, nil, pl, nil); !f.ok() {
 			out = append(out, p.lacking(c, pl, f.reason))
 			continue
 		}

@@ -3,6 +3,7 @@ package solver
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 )
 
 // feasible is where in a pool an item may go.
@@ -15,18 +16,22 @@ type feasible struct {
 }
 
 // feasible works out where in a pool one pod of a class may go, given domains.
-func (p *problem) feasible(c *class, pins conditions, pl *pool) *feasible {
+// The set of offerings is made in a buffer.
+func (p *problem) feasible(c *class, pins conditions, pl *pool, buffer bitset) feasible {
 	rule := p.rule(c.where, pl)
-	out := &feasible{soft: rule.soft, reason: rule.reason}
-	for _, opt := range rule.options {
-		bits, rest, ok := p.pinned(opt, pins, pl)
-		if !ok {
+	out := feasible{soft: rule.soft, reason: rule.reason}
+	if len(rule.options) == 0 {
+		return out
+	}
+	for i, x := range p.pinned(rule, pins, pl) {
+		if !x.ok {
 			out.reason = Reason{pl.Name, ReasonTopology, fmt.Sprintf("no available instance type in %s", pinString(pins))}
 			continue
 		}
-		out.labels = p.labelSet(bits)
+		bits, rest := append(buffer[:0], x.bits...), x.rest
+		out.labels = x.labels
 		if !pl.fit.narrow(bits, c.vec) {
-			out.reason = p.tooLarge(c, pl, opt.bits)
+			out.reason = p.tooLarge(c, pl, rule.options[i].bits)
 			continue
 		}
 		if len(c.ports) > 0 && pl.anyPorts && !p.freePorts(c, pl, bits) {
@@ -51,33 +56,29 @@ func (p *problem) feasible(c *class, pins conditions, pl *pool) *feasible {
 
 func (f *feasible) ok() bool { return f.bits != nil }
 
-// feasibleAnywhere is the first pool's answer that is a yes, soft taints last.
-func (p *problem) feasibleAnywhere(c *class, pins []int) *feasible {
-	key := pinKey(pins)
-	if c.anywhere == nil {
-		c.anywhere = map[string]*feasible{}
+// feasibleAnywhere tells whether any pool has a node for one pod of a class in some domains.
+func (p *problem) feasibleAnywhere(c *class, pins []int) bool {
+	key := appendPins(p.pinBuf[:0], pins)
+	p.pinBuf = key
+	if ok, known := c.anywhere[string(key)]; known {
+		return ok
 	}
-	if f, ok := c.anywhere[key]; ok {
-		return f
+	if c.anywhere == nil {
+		c.anywhere = map[string]bool{}
 	}
 	conds := p.pinConditions(c, pins)
-	var found *feasible
-	for _, pl := range p.pools {
-		f := p.feasible(c, conds, pl)
-		if f.ok() && (found == nil || found.soft && !f.soft) {
-			found = f
-			if !f.soft {
-				break
-			}
-		}
-	}
-	c.anywhere[key] = found
-	return found
+	any := slices.ContainsFunc(p.pools, func(pl *pool) bool {
+		f := p.feasible(c, conds, pl, p.scratch)
+		return f.ok()
+	})
+	c.anywhere[string(appendPins(p.pinBuf[:0], pins))] = any
+	return any
 }
 
 func (p *problem) feasibleIn(it *item, pl *pool) *feasible {
 	if it.where[pl.id] == nil {
-		it.where[pl.id] = p.feasible(it.class, it.pins, pl)
+		f := p.feasible(it.class, it.pins, pl, nil)
+		it.where[pl.id] = &f
 	}
 	return it.where[pl.id]
 }
@@ -98,8 +99,33 @@ func (p *problem) labelSet(bits bitset) int {
 	return id
 }
 
-// pinned narrows an option to the domains.
-func (p *problem) pinned(opt ruleOption, pins conditions, pl *pool) (bitset, int, bool) {
+// pinnedOption is an option of a rule in some domains. Its set is shared.
+type pinnedOption struct {
+	bits   bitset
+	rest   int
+	labels int // number of the set
+	ok     bool
+}
+
+// pinned narrows the options of a rule to domains, once for all classes.
+func (p *problem) pinned(rule *poolRule, pins conditions, pl *pool) []pinnedOption {
+	p.buf = pins.appendKey(p.buf[:0])
+	if out, ok := rule.pinned[string(p.buf)]; ok {
+		return out
+	}
+	key := string(p.buf)
+	out := make([]pinnedOption, len(rule.options))
+	for i, opt := range rule.options {
+		out[i] = p.pin(opt, pins, pl)
+	}
+	if rule.pinned == nil {
+		rule.pinned = map[string][]pinnedOption{}
+	}
+	rule.pinned[key] = out
+	return out
+}
+
+func (p *problem) pin(opt ruleOption, pins conditions, pl *pool) pinnedOption {
 	bits, rest := opt.bits.clone(), opt.rest
 	for _, pin := range pins {
 		if set := p.off.with(pin.key, pin.set); set != nil {
@@ -110,17 +136,20 @@ func (p *problem) pinned(opt ruleOption, pins conditions, pl *pool) (bitset, int
 		}
 		rest = p.rest.merge(rest, p.rest.intern(conditions{pin}))
 		if rest < 0 {
-			return nil, 0, false
+			return pinnedOption{}
 		}
 	}
 	merged := p.rest.merge(pl.base, rest)
 	if merged < 0 {
-		return nil, 0, false
+		return pinnedOption{}
 	}
 	if len(pins) > 0 {
 		bits.and(p.rest.bits(merged))
 	}
-	return bits, rest, !bits.empty()
+	if bits.empty() {
+		return pinnedOption{}
+	}
+	return pinnedOption{bits: bits, rest: rest, labels: p.labelSet(bits), ok: true}
 }
 
 // freePorts drops types whose DaemonSets use a host port of the class.

@@ -14,6 +14,7 @@ type filler struct {
 	params params
 	left   []int // pods left per item
 	order  []int // items by value, those that are used up drop out
+	floors floors
 	total  int
 	lim    limits
 	held   []int // reservations left
@@ -81,6 +82,7 @@ func (f *filler) run(pr params, left, order []int, lim limits, held []int) packi
 		f.total += left[i]
 	}
 	out := packing{method: pr.name}
+	f.floors = floors{}
 	for f.total > 0 {
 		f.compact()
 		b, ok := f.next()
@@ -94,8 +96,16 @@ func (f *filler) run(pr params, left, order []int, lim limits, held []int) packi
 	return out
 }
 
-// compact drops items that are used up from the order.
+// compact drops items that are used up from the order; from a long one with floors, which that costs, now and then only.
 func (f *filler) compact() {
+	if f.floors.made() {
+		for len(f.order) > 0 && f.left[f.order[0]] == 0 {
+			f.drop()
+		}
+		if f.floors.nodes++; f.floors.nodes < compactAfter {
+			return
+		}
+	}
 	kept := f.order[:0]
 	for _, i := range f.order {
 		if f.left[i] > 0 {
@@ -103,6 +113,13 @@ func (f *filler) compact() {
 		}
 	}
 	f.order = kept
+	f.floors = f.newFloors()
+}
+
+// drop takes the first item off the order.
+func (f *filler) drop() {
+	f.order = f.order[1:]
+	f.floors.dropped++
 }
 
 // next fills one pattern.
@@ -126,7 +143,7 @@ func (f *filler) next() (bin, bool) {
 			f.last, f.lastRatio = cand, best
 			return f.commit(cand, load), true
 		}
-		f.order = f.order[1:] // limits leave no room for it
+		f.drop() // limits leave no room for it
 	}
 	return bin{}, false
 }
@@ -249,11 +266,12 @@ func (f *filler) put(cand *candidate, i, n int, rest *int) float64 {
 
 func (f *filler) fillByValue(cand *candidate, rest *int) float64 {
 	value := 0.0
-	for _, i := range f.order {
-		if !f.k.p.floor.fits(f.room) {
-			break
+	for j := 0; j < len(f.order) && f.k.p.floor.fits(f.room); j++ {
+		if skip := f.floors.skip(j, f.room); skip > 0 {
+			j += skip - 1
+			continue
 		}
-		if f.left[i] > f.used[i] && f.k.items[i].bits.has(cand.off) {
+		if i := f.order[j]; f.left[i] > f.used[i] && f.k.items[i].bits.has(cand.off) {
 			value += f.put(cand, i, f.left[i], rest)
 		}
 	}

@@ -72,7 +72,7 @@ func (p *problem) join(c *class, n *newNode, pins []int) bool {
 	possible := false
 	for _, d := range p.ranked(c, key, p.domainsOn(n, key)) {
 		pins := append(slices.Clone(pins), d)
-		if p.feasibleAnywhere(c, pins) == nil {
+		if !p.feasibleAnywhere(c, pins) {
 			continue
 		}
 		possible = true
@@ -206,7 +206,7 @@ func (p *problem) openFor(c *class) bool {
 			return false
 		}
 	}
-	return p.combine(c, nil, func(pins []int) bool { return p.openIn(p.itemOf(c, pins)) })
+	return p.combine(c, make([]int, 0, len(c.keys)), func(pins []int) bool { return p.openIn(p.itemOf(c, pins)) })
 }
 
 // openIn opens a node for the next pod of an item in the first pool whose limits allow it.

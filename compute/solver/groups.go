@@ -148,17 +148,17 @@ func (t *groupTable) spread(pod *corev1.Pod, c *corev1.TopologySpreadConstraint,
 		g.minDomains = int(*c.MinDomains)
 	}
 	selector := withLabelKeys(c.LabelSelector, pod, c.MatchLabelKeys, nil)
-	filter := &nodeFilter{tolerations: pod.Spec.Tolerations}
+	filter := nodeFilter{tolerations: pod.Spec.Tolerations}
 	if c.NodeTaintsPolicy != nil && *c.NodeTaintsPolicy == corev1.NodeInclusionPolicyHonor {
 		filter.taints = true
 	}
-	if c.NodeAffinityPolicy == nil || *c.NodeAffinityPolicy == corev1.NodeInclusionPolicyHonor {
+	if (c.NodeAffinityPolicy == nil || *c.NodeAffinityPolicy == corev1.NodeInclusionPolicyHonor) && asksForNodes(pod) {
 		filter.alternatives = podAlternatives(pod)
 		if len(filter.alternatives) == 1 && len(filter.alternatives[0]) == 0 {
 			filter.alternatives = nil
 		}
 	}
-	b := t.start(&g)
+	b := t.start(g)
 	b = strconv.AppendInt(append(b, 's'), int64(g.maxSkew), 10)
 	b = strconv.AppendInt(append(b, 'm'), int64(g.minDomains), 10)
 	if filter.taints {
@@ -170,17 +170,17 @@ func (t *groupTable) spread(pod *corev1.Pod, c *corev1.TopologySpreadConstraint,
 	for _, c := range filter.alternatives {
 		b = c.appendKey(append(b, '|'))
 	}
-	if !filter.taints && filter.alternatives == nil {
-		filter = nil
+	id := t.add(g, b, selector)
+	if g := t.list[id]; g.filter == nil && (filter.taints || filter.alternatives != nil) {
+		g.filter = &nodeFilter{filter.alternatives, filter.taints, filter.tolerations}
 	}
-	g.filter = filter
-	return t.add(&g, b, selector)
+	return id
 }
 
 func (t *groupTable) term(pod *corev1.Pod, kind groupKind, term *corev1.PodAffinityTerm, soft bool, weight int64) int {
 	g := group{kind: kind, key: term.TopologyKey, soft: soft, weight: weight, namespaces: t.termNamespaces(pod, term)}
 	selector := withLabelKeys(term.LabelSelector, pod, term.MatchLabelKeys, term.MismatchLabelKeys)
-	return t.add(&g, t.start(&g), selector)
+	return t.add(g, t.start(g), selector)
 }
 
 func (t *groupTable) termNamespaces(pod *corev1.Pod, term *corev1.PodAffinityTerm) []string {
@@ -201,7 +201,7 @@ func (t *groupTable) termNamespaces(pod *corev1.Pod, term *corev1.PodAffinityTer
 }
 
 // start begins the text that identifies a group.
-func (t *groupTable) start(g *group) []byte {
+func (t *groupTable) start(g group) []byte {
 	b := append(t.buf[:0], byte('0'+g.kind))
 	if g.soft {
 		b = strconv.AppendInt(append(b, 'w'), g.weight, 10)
@@ -213,12 +213,14 @@ func (t *groupTable) start(g *group) []byte {
 	return append(b, ' ')
 }
 
-func (t *groupTable) add(g *group, b []byte, selector *metav1.LabelSelector) int {
+func (t *groupTable) add(rule group, b []byte, selector *metav1.LabelSelector) int {
 	b = appendSelector(b, selector)
 	t.buf = b
 	if id, ok := t.byKey[string(b)]; ok {
 		return id
 	}
+	g := new(group)
+	*g = rule
 	var err error
 	if g.selector, err = metav1.LabelSelectorAsSelector(selector); err != nil {
 		g.selector = labels.Nothing()

@@ -128,10 +128,7 @@ func (p *problem) daemonsOn(n *nodeState) []*daemon {
 		if _, ok := tolerates(d.pod.Spec.Tolerations, n.Taints, false); !ok {
 			continue
 		}
-		if slices.ContainsFunc(d.alternatives, func(a conditions) bool {
-			_, ok := n.conds.accepts(a, noneUndefined)
-			return ok
-		}) {
+		if n.meets(d.alternatives) {
 			out = append(out, d)
 		}
 	}
@@ -151,7 +148,8 @@ func intersects(typ conditions, alternatives []conditions) bool {
 type poolRule struct {
 	reason  Reason // why nothing is left, where nothing is
 	options []ruleOption
-	soft    bool // a soft taint stands against it
+	pinned  map[string][]pinnedOption // the options in domains
+	soft    bool                      // a soft taint stands against it
 }
 
 // ruleOption is one way to meet a rule: the offerings, and what the node's open

@@ -28,6 +28,9 @@ type problem struct {
 	labelSets map[string]int
 	labelBits []bitset
 	buf       []byte
+	pinBuf    []byte
+	scratch   bitset
+	freed     int // how often a node that exists got room back
 
 	bound  float64
 	whole  float64
@@ -58,6 +61,7 @@ func compile(s *Snapshot) *problem {
 	p.itemOfPod = make([]*item, len(s.Pods))
 	p.reservations = slices.Clone(p.off.held)
 	p.rest = newResiduals(p.off)
+	p.scratch = newBitset(len(p.off.list))
 	for i := range s.Pools {
 		p.pools = append(p.pools, &pool{Pool: &s.Pools[i]})
 	}
@@ -98,7 +102,19 @@ func (p *problem) setFloor() {
 type domainTable struct {
 	names []string
 	index map[string]int
-	unit  []float64 // least price per cpu of new nodes in the domain
+	unit  []float64    // least price per cpu of new nodes in the domain
+	conds []conditions // that the key has the value, nil until asked
+}
+
+// condition is that a node is in a domain. It is shared.
+func (t *domainTable) condition(key string, d int) conditions {
+	if t.conds == nil {
+		t.conds = make([]conditions, len(t.names))
+	}
+	if t.conds[d] == nil {
+		t.conds[d] = conditions{{key, oneValue(t.names[d])}}
+	}
+	return t.conds[d]
 }
 
 func (t *domainTable) add(name string) int {
@@ -167,12 +183,14 @@ func (p *problem) settleFilters(c *class) {
 
 // count adds pods on a node to a group.
 func (p *problem) count(g *group, n *nodeState, selected, owners int) {
-	if selected != 0 && !g.filter.counts(n.Taints, n.conds) {
+	if selected != 0 && !n.counts(g) {
 		selected = 0
 	}
 	g.total += selected
 	if g.hostname {
-		n.tally.add(g.id, selected, owners)
+		if !g.soft {
+			n.tally.add(g.id, selected, owners)
+		}
 		return
 	}
 	if d, ok := n.domain(p, g.key); ok {
@@ -258,7 +276,7 @@ func (p *problem) knowDomains(g *group, t *domainTable) {
 		}
 	}
 	for _, n := range p.nodes {
-		if d, ok := n.domain(p, g.key); ok && !g.known[d] && g.filter.counts(n.Taints, n.conds) {
+		if d, ok := n.domain(p, g.key); ok && !g.known[d] && n.counts(g) {
 			g.known[d] = true
 		}
 	}
@@ -331,10 +349,10 @@ func (c *class) perNodeRoom(t tally, ports []hostPort, limit int) int {
 	return limit
 }
 
-// note records k pods of a class on a node's tally.
+// note records k pods of a class on a node's tally, for rules that are not soft.
 func (c *class) note(t *tally, k int) {
 	for _, g := range c.selected {
-		if g.hostname {
+		if g.hostname && !g.soft {
 			t.add(g.id, k, 0)
 		}
 	}

@@ -19,7 +19,10 @@ type conditions []condition
 
 // conditionsOf merges requirements with plain labels.
 func conditionsOf(reqs []Requirement, labels map[string]string) conditions {
-	var c conditions
+	if len(reqs)+len(labels) == 0 {
+		return nil
+	}
+	c := make(conditions, 0, len(reqs)+len(labels)+1)
 	for _, r := range reqs {
 		c = c.add(r.Key, newValueSet(r.Operator, r.Values))
 	}
@@ -95,6 +98,12 @@ func podAlternatives(pod *corev1.Pod) []conditions {
 		}
 	}
 	return []conditions{base}
+}
+
+// asksForNodes tells whether a pod has conditions on the labels of its node.
+func asksForNodes(pod *corev1.Pod) bool {
+	a := pod.Spec.Affinity
+	return len(pod.Spec.NodeSelector) > 0 || a != nil && a.NodeAffinity != nil && a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution != nil
 }
 
 func termConditions(term corev1.NodeSelectorTerm) conditions {

@@ -64,7 +64,7 @@ func (p *problem) rescueTurns() int {
 
 // mayFit tells whether a pod of a class could have a node to itself.
 func (p *problem) mayFit(c *class) bool {
-	return p.feasibleAnywhere(c, nil) != nil || slices.ContainsFunc(p.nodesFor(c), func(n *nodeState) bool {
+	return p.feasibleAnywhere(c, nil) || slices.ContainsFunc(p.nodesFor(c).nodes, func(n *nodeState) bool {
 		return c.vec.fits(p.res.vectorOf(n.Allocatable))
 	})
 }

@@ -86,8 +86,11 @@ func (t *resourceTable) list(v vector) corev1.ResourceList {
 // or an init container with the side cars before it where that is more, and the
 // overhead of its runtime class. The pod itself counts as one.
 func (t *resourceTable) requests(pod *corev1.Pod, into vector) vector {
-	v := into[:0]
+	v := append(into[:0], 0, 0, 0)
 	add := func(list corev1.ResourceList) {
+		if t.plain(list, v) {
+			return
+		}
 		for name, q := range list {
 			d := t.dim(name)
 			if d < 0 {
@@ -118,11 +121,27 @@ func (t *resourceTable) requests(pod *corev1.Pod, into vector) vector {
 		}
 	}
 	add(pod.Spec.Overhead)
-	for len(v) < fixedDims {
-		v = append(v, 0)
-	}
 	v[dimPods] = 1
 	return v
+}
+
+// plain adds a list of nothing but cpu and memory, as most are, and tells whether it is one.
+func (t *resourceTable) plain(list corev1.ResourceList, v vector) bool {
+	cpu, hasCPU := list[corev1.ResourceCPU]
+	memory, hasMemory := list[corev1.ResourceMemory]
+	known := 0
+	if hasCPU {
+		known++
+	}
+	if hasMemory {
+		known++
+	}
+	if known != len(list) {
+		return false
+	}
+	v[dimCPU] += amount(corev1.ResourceCPU, cpu)
+	v[dimMemory] += amount(corev1.ResourceMemory, memory)
+	return true
 }
 
 func (t *resourceTable) withInitContainers(pod *corev1.Pod, main vector) vector {

@@ -80,10 +80,10 @@ func (g *group) minimum(mine []bool) int {
 
 // podDomains are the domains that the class's own selectors allow.
 func (p *problem) podDomains(c *class, key string) []bool {
-	if c.domains == nil {
-		c.domains = map[string][]bool{}
+	if c.where.domains == nil {
+		c.where.domains = map[string][]bool{}
 	}
-	if out, ok := c.domains[key]; ok {
+	if out, ok := c.where.domains[key]; ok {
 		return out
 	}
 	table := p.domains[key]
@@ -94,7 +94,7 @@ func (p *problem) podDomains(c *class, key string) []bool {
 			out[d] = out[d] || !ok || set.has(name)
 		}
 	}
-	c.domains[key] = out
+	c.where.domains[key] = out
 	return out
 }
 
@@ -110,10 +110,7 @@ func (p *problem) usable(alternatives []conditions) []conditions {
 				return false
 			}
 		}
-		return !slices.ContainsFunc(p.nodes, func(n *nodeState) bool {
-			_, ok := n.conds.accepts(a, noneUndefined)
-			return ok
-		})
+		return !slices.ContainsFunc(p.nodes, func(n *nodeState) bool { return n.meets([]conditions{a}) })
 	})
 	if len(out) == 0 {
 		return alternatives
