@@ -49,7 +49,7 @@ func deciders(ctx context.Context, p parts, cluster *state.Cluster, other *karpe
 	})
 	removals := disrupting.NewController(disrupting.Parts{
 		Kube: kube, Picture: objects, Synced: func() bool { return feed.Synced() }, Cluster: cluster, Types: p.provider, Recorder: p.recorder,
-		Clock: p.clock, VolumeLimits: p.provider.VolumeLimits, MaxTypes: nodes.MaxTypes,
+		Clock: p.clock, Nominate: nominate, VolumeLimits: p.provider.VolumeLimits, MaxTypes: nodes.MaxTypes,
 		Settings: func() disrupting.Settings { return p.config.get().Compute.Disruption.settings() },
 	})
 	if feed, err = picture.NewFeed(ctx, p.manager.GetCache(), objects, ours.Changed, removals.Changed); err != nil {

@@ -32,7 +32,45 @@ func (p *planner) consolidate() {
 	f.repack(candidates)
 	f.single(candidates)
 	f.pairs(candidates)
-	p.accept(f.steps)
+	if len(f.steps) > 0 {
+		p.accept(f.rehearsed())
+	}
+}
+
+// rehearsed is the steps that hold in whatever order pods are evicted. Nodes of
+// the others may still go for new nodes.
+func (f *search) rehearsed() []Step {
+	r := newRehearsal(f.p)
+	kept, failed := r.rehearse(f.steps)
+	if len(failed) > 0 {
+		o := f.p.overlay.clone()
+		o.commit(kept)
+		more, _ := f.settle(o, question{nodes: f.p.nodesOf(failed), alone: true}, false)
+		// Nodes that stayed in the first rehearsal go in this one.
+		if again, _ := r.rehearse(append(slices.Clone(kept), more...)); worth(again) > worth(kept) {
+			kept = again
+		}
+	}
+	all := f.p.nodesOf(f.steps)
+	f.steps = kept
+	chosen := f.chosen()
+	for _, c := range all {
+		if !chosen[c.Name] {
+			f.p.release(c)
+			c.stay(Rejected, "Pods may find no place: they fit elsewhere only if kube-scheduler packs them tightly")
+		}
+	}
+	return kept
+}
+
+func (p *planner) nodesOf(steps []Step) []*candidate {
+	var nodes []*candidate
+	for i := range steps {
+		for _, r := range steps[i].Nodes {
+			nodes = append(nodes, p.candidate(r.Node))
+		}
+	}
+	return nodes
 }
 
 // ruledOut finds candidates that no search can help.
@@ -94,7 +132,7 @@ func (f *search) improve(set []*candidate, patient bool) bool {
 		o = o.clone()
 		o.commit(keep)
 	}
-	steps, left := f.settle(o, all, patient)
+	steps, left := f.settle(o, question{nodes: all}, patient)
 	if worth(steps) <= worth(redo) {
 		for _, c := range set {
 			f.p.release(c)
@@ -141,12 +179,15 @@ const rounds = 6
 
 // settle asks about a set of nodes and leaves out those that are in the way,
 // until all that is left can go.
-func (f *search) settle(o *overlay, set []*candidate, patient bool) (steps []Step, left []*candidate) {
+func (f *search) settle(o *overlay, q question, patient bool) (steps []Step, left []*candidate) {
+	set := q.nodes
+	q.consolidating = true
 	for round := 0; len(set) > 0; round++ {
 		if round >= rounds && !patient || f.p.tired() && round > 0 {
 			return nil, append(left, set...)
 		}
-		a := o.ask(question{nodes: set, consolidating: true})
+		q.nodes = set
+		a := o.ask(q)
 		steps = nil
 		drop := map[*candidate]bool{}
 		for _, t := range a.parts(set) {

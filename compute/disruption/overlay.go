@@ -127,20 +127,27 @@ func (o *overlay) put(placement solver.Placement) {
 // addClaim adds a node that will be created. It takes no further pods, but its
 // pods count for topology and its size for limits.
 func (o *overlay) addClaim(c *solver.Claim) {
-	n := solver.Node{Name: fmt.Sprintf("~new-%d", len(o.nodes)), Pool: c.Pool, Labels: map[string]string{}, Pods: c.Pods}
-	if pool := o.p.pools[c.Pool]; pool != nil {
+	n := o.p.nodeOf(c, fmt.Sprintf("~new-%d", len(o.nodes)))
+	n.Pods = c.Pods
+	o.index[n.Name] = len(o.nodes)
+	o.nodes = append(o.nodes, overlayNode{Node: n, closed: true})
+}
+
+// nodeOf is the node that a claim is expected to become, without pods and with nothing allocatable.
+func (p *planner) nodeOf(c *solver.Claim, name string) solver.Node {
+	n := solver.Node{Name: name, Pool: c.Pool, Labels: map[string]string{}}
+	if pool := p.pools[c.Pool]; pool != nil {
 		maps.Copy(n.Labels, pool.Labels)
 		n.Taints = pool.Taints
 	}
 	n.Labels[corev1.LabelInstanceTypeStable] = c.Cheapest.Type
 	n.Labels[corev1.LabelTopologyZone] = c.Cheapest.Zone
 	n.Labels[capacityTypeLabel] = c.Cheapest.CapacityType
-	n.Labels[corev1.LabelHostname] = n.Name
-	if t := o.p.types.typ(c.Pool, c.Cheapest.Type); t != nil {
+	n.Labels[corev1.LabelHostname] = name
+	if t := p.types.typ(c.Pool, c.Cheapest.Type); t != nil {
 		n.Capacity = t.Capacity
 	}
-	o.index[n.Name] = len(o.nodes)
-	o.nodes = append(o.nodes, overlayNode{Node: n, closed: true})
+	return n
 }
 
 // question is a what-if: what happens to the pods of nodes that go.
@@ -149,8 +156,9 @@ type question struct {
 	// consolidating keeps settling nodes closed and leaves out instance types
 	// that cost as much as all the nodes together.
 	consolidating bool
-	// avoid lists nodes that should take no pods.
+	// avoid lists nodes that should take no pods, alone stands for all.
 	avoid map[string]bool
+	alone bool
 }
 
 // answer is what the solver says, by node that goes.
@@ -182,7 +190,7 @@ func (o *overlay) ask(q question) answer {
 		pools = cheaperTypes(pools, price)
 	}
 	a.plan = o.p.solve(pods, o.solverNodes(func(n *overlayNode) (gone, closed bool) {
-		return n.gone || going[n.Name], n.closed || q.consolidating && n.settling || q.avoid[n.Name]
+		return n.gone || going[n.Name], n.closed || q.consolidating && n.settling || q.alone || q.avoid[n.Name]
 	}), pools)
 	for _, u := range a.plan.Unplaced {
 		c := a.source[u.Pod]

@@ -8,28 +8,45 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/component-helpers/resource"
 	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
+
+	"github.com/automode-dev/automode/compute/solver"
 )
 
 // screen is a rough, fast model of the cluster: room on nodes, which kinds of
 // pods may go where. It proposes nodes to remove; whether they really can be is
 // asked of the solver.
 type screen struct {
-	p     *planner
-	names map[corev1.ResourceName]int
-	kinds map[string]*podKind
-	nodes []*screenNode // best to keep first
-	of    map[string]*screenNode
-	order int
+	p      *planner
+	names  map[corev1.ResourceName]int
+	scored [2]int // positions of cpu and memory
+	kinds  map[string]*podKind
+	nodes  []*screenNode // best to keep first
+	of     map[string]*screenNode
 }
 
 type screenNode struct {
-	name  string
-	free  []int64
-	taint []corev1.Taint
-	node  *corev1.Node
-	gone  bool
-	index int
-	kinds map[*podKind]int // pods on the node, of kinds that keep apart
+	name     string
+	free     []int64
+	total    [2]int64 // allocatable cpu and memory, in thousandths
+	taint    []corev1.Taint
+	node     *corev1.Node
+	gone     bool
+	settling bool             // takes no pods that consolidation moves
+	index    int              // in the screen's list, or unlisted
+	kinds    map[*podKind]int // pods on the node, of kinds that keep apart
+}
+
+const unlisted = -1
+
+// freeShare is the share of cpu and memory that is not asked for, 0 to 1, in the mean.
+func (x *screenNode) freeShare(s *screen) float64 {
+	sum := 0.0
+	for i, d := range s.scored {
+		if d > 0 && d < len(x.free) && x.total[i] > 0 {
+			sum += float64(x.free[d]) / float64(x.total[i]) / 2
+		}
+	}
+	return sum
 }
 
 // podKind is pods that may go to the same nodes.
@@ -56,23 +73,16 @@ func newScreen(p *planner, candidates []*candidate) *screen {
 	}
 	for i := range p.overlay.nodes {
 		n := &p.overlay.nodes[i]
-		if n.gone || n.closed || n.settling {
+		if n.gone || n.closed {
 			continue
 		}
-		x := &screenNode{name: n.Name, taint: n.Taints, kinds: map[*podKind]int{}}
-		x.node = &corev1.Node{}
-		x.node.Name, x.node.Labels = n.Name, n.Labels
-		x.free = s.vector(n.Allocatable)
-		used := 0
+		x := s.node(&n.Node, n.Allocatable)
+		x.settling = n.settling
 		for _, pod := range n.Pods {
-			if terminal(pod) {
-				continue
+			if !terminal(pod) {
+				s.add(x, s.kind(pod), -1)
 			}
-			used++
-			s.add(x, pod, -1)
 		}
-		x.free = s.fit(x.free)
-		x.free[0] = n.Allocatable.Pods().Value() - int64(used)
 		s.nodes = append(s.nodes, x)
 		s.of[n.Name] = x
 	}
@@ -84,9 +94,16 @@ func newScreen(p *planner, candidates []*candidate) *screen {
 	return s
 }
 
-// add takes pods of a kind from a node's room (-1) or gives it back (1).
-func (s *screen) add(x *screenNode, pod *corev1.Pod, sign int64) {
-	k := s.kind(pod)
+// node is an empty node.
+func (s *screen) node(n *solver.Node, allocatable corev1.ResourceList) *screenNode {
+	x := &screenNode{name: n.Name, taint: n.Taints, node: &corev1.Node{}, free: s.vector(allocatable), kinds: map[*podKind]int{}}
+	x.node.Name, x.node.Labels = n.Name, n.Labels
+	x.total = [2]int64{allocatable.Cpu().MilliValue(), allocatable.Memory().MilliValue()}
+	return x
+}
+
+// add takes the request of a pod from a node's room (-1) or gives it back (1).
+func (s *screen) add(x *screenNode, k *podKind, sign int64) {
 	x.free = s.fit(x.free)
 	for d, v := range k.request {
 		x.free[d] += sign * v
@@ -108,6 +125,12 @@ func (s *screen) vector(list corev1.ResourceList) []int64 {
 		if !ok {
 			d = len(s.names) + 1
 			s.names[name] = d
+			switch name {
+			case corev1.ResourceCPU:
+				s.scored[0] = d
+			case corev1.ResourceMemory:
+				s.scored[1] = d
+			}
 		}
 		for len(v) <= d {
 			v = append(v, 0)
@@ -174,16 +197,24 @@ func (s *screen) suits(k *podKind, x *screenNode) bool {
 	if k.plain && len(x.taint) == 0 {
 		return true
 	}
+	if x.index == unlisted {
+		return k.matches(x)
+	}
 	if k.fits == nil {
 		k.fits = make([]int8, len(s.nodes))
 	}
 	if k.fits[x.index] == 0 {
 		k.fits[x.index] = -1
-		if match, err := nodeaffinity.GetRequiredNodeAffinity(k.rep).Match(x.node); err == nil && match && tolerated(k.rep, x.taint) {
+		if k.matches(x) {
 			k.fits[x.index] = 1
 		}
 	}
 	return k.fits[x.index] > 0
+}
+
+func (k *podKind) matches(x *screenNode) bool {
+	match, err := nodeaffinity.GetRequiredNodeAffinity(k.rep).Match(x.node)
+	return err == nil && match && tolerated(k.rep, x.taint)
 }
 
 func tolerated(pod *corev1.Pod, taints []corev1.Taint) bool {
@@ -210,8 +241,8 @@ func (s *screen) remove(c *candidate) bool {
 		return false
 	}
 	type move struct {
-		to  *screenNode
-		pod *corev1.Pod
+		to   *screenNode
+		kind *podKind
 	}
 	var moves []move
 	x.gone = true
@@ -223,16 +254,17 @@ func (s *screen) remove(c *candidate) bool {
 		return cmp.Compare(b.Spec.Containers[0].Resources.Requests.Cpu().MilliValue(), a.Spec.Containers[0].Resources.Requests.Cpu().MilliValue())
 	})
 	for _, pod := range pods {
-		to := s.find(s.kind(pod))
+		k := s.kind(pod)
+		to := s.find(k)
 		if to == nil {
 			for _, m := range moves {
-				s.add(m.to, m.pod, 1)
+				s.add(m.to, m.kind, 1)
 			}
 			x.gone = false
 			return false
 		}
-		s.add(to, pod, -1)
-		moves = append(moves, move{to, pod})
+		s.add(to, k, -1)
+		moves = append(moves, move{to, k})
 	}
 	return true
 }
@@ -242,17 +274,8 @@ func (s *screen) remove(c *candidate) bool {
 func (s *screen) find(k *podKind) *screenNode {
 	for i := k.from; i < len(s.nodes); i++ {
 		x := s.nodes[i]
-		fits := !x.gone
-		if fits {
-			x.free = s.fit(x.free)
-			for d, v := range k.request {
-				if v > x.free[d] {
-					fits = false
-					break
-				}
-			}
-		}
-		if fits && s.suits(k, x) && (k.perNode == 0 || x.kinds[k] < k.perNode) {
+		fits := !x.gone && !x.settling && s.fits(k, x)
+		if fits && s.allows(k, x) {
 			return x
 		}
 		if i == k.from && !fits {
@@ -260,4 +283,20 @@ func (s *screen) find(k *podKind) *screenNode {
 		}
 	}
 	return nil
+}
+
+// fits tells whether a node has room for one more pod of a kind.
+func (s *screen) fits(k *podKind, x *screenNode) bool {
+	x.free = s.fit(x.free)
+	for d, v := range k.request {
+		if v > x.free[d] {
+			return false
+		}
+	}
+	return true
+}
+
+// allows tells whether the rules of a kind let one more of its pods on a node.
+func (s *screen) allows(k *podKind, x *screenNode) bool {
+	return (k.perNode == 0 || x.kinds[k] < k.perNode) && s.suits(k, x)
 }

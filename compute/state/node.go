@@ -74,13 +74,17 @@ func (m *Machine) Labels() map[string]string {
 	return m.Claim.Labels
 }
 
-// Taints that stay: those that go away by themselves while a node starts are left out until it is initialized.
+// Taints that stay: those that go away by themselves while a node starts are left out until it is initialized, and that of
+// a replacement which is closed until its pods come.
 func (m *Machine) Taints() []corev1.Taint {
 	var taints []corev1.Taint
 	if m.Registered() {
 		taints = m.Node.Spec.Taints
 	} else {
 		taints = m.Claim.Spec.Taints
+	}
+	if _, filling := PlacesOf(m.Claim); filling {
+		taints = slices.DeleteFunc(slices.Clone(taints), func(t corev1.Taint) bool { return t.Key == corev1.TaintNodeUnschedulable })
 	}
 	if m.Initialized() {
 		return taints

@@ -19,6 +19,7 @@ import (
 	"github.com/automode-dev/automode/compute/disruption"
 	"github.com/automode-dev/automode/compute/disruption/survey"
 	"github.com/automode-dev/automode/compute/nodes/provisioning"
+	"github.com/automode-dev/automode/compute/state"
 )
 
 // begin takes the first half of a step: it marks the nodes and creates their
@@ -162,7 +163,14 @@ func (c *Controller) plannedClaim(ctx context.Context, k *cluster, step *disrupt
 	if err := latest.Spec.Limits.ExceededBy(c.Cluster.NodePoolResourcesFor(planned.Pool)); err != nil {
 		return nil, fmt.Errorf("creating a NodeClaim of NodePool %q: %w", planned.Pool, err)
 	}
-	return provisioning.NodeClaim(latest, planned, k.pools[planned.Pool].types)
+	claim, err := provisioning.NodeClaim(latest, planned, k.pools[planned.Pool].types)
+	if err != nil {
+		return nil, err
+	}
+	if c.Nominate != nil {
+		claim.Annotations[state.AnnotationPlaces] = state.PlacesFor(planned.Pods).Marshal()
+	}
+	return claim, nil
 }
 
 // staticClaim is one more node of a static pool, as far as its limit allows.

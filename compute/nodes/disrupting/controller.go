@@ -56,6 +56,9 @@ type Parts struct {
 	// Recorder writes events.
 	Recorder events.Recorder
 	Clock    clock.Clock
+	// Nominate writes on evicted pods' successors which replacement they are for, where the scheduler follows it; nil
+	// leaves that out.
+	Nominate client.Client
 	// VolumeLimits is how many volumes an instance type may attach, by CSI driver; nil where that is not known.
 	VolumeLimits func(instanceType string) map[string]int
 	// MaxTypes bounds the instance types of a claim.
@@ -80,6 +83,7 @@ type Controller struct {
 	removed    map[string]bool     // provider ids of nodes whose claims were deleted, until the picture shows it
 	resumed    bool
 	sayings    *sayings
+	fillings   map[string]*filling // by claim
 
 	mu       sync.Mutex
 	changes  int       // of the picture that may change a decision
@@ -91,7 +95,7 @@ type Controller struct {
 
 // NewController makes the controller. Changed has to be told of every change of the picture.
 func NewController(parts Parts) *Controller {
-	return &Controller{Parts: parts, translated: state.Types{VolumeLimits: parts.VolumeLimits}, cache: solver.NewCache(), running: map[string]*running{}, removed: map[string]bool{}, sayings: newSayings()}
+	return &Controller{Parts: parts, translated: state.Types{VolumeLimits: parts.VolumeLimits}, cache: solver.NewCache(), running: map[string]*running{}, removed: map[string]bool{}, sayings: newSayings(), fillings: map[string]*filling{}}
 }
 
 // Register adds the controller to the manager.
@@ -140,11 +144,15 @@ func (c *Controller) Reconcile(ctx context.Context) (reconciler.Result, error) {
 		return reconciler.Result{}, err
 	}
 	c.walk(ctx)
+	filling := c.Nominate != nil && c.fill(ctx)
 	if changes, due := c.due(); due {
 		if err := c.decide(ctx, changes); err != nil {
 			return reconciler.Result{}, err
 		}
 		c.walk(ctx) // steps without replacements need not wait
+	}
+	if filling {
+		return reconciler.Result{RequeueAfter: fillTick}, nil
 	}
 	return reconciler.Result{RequeueAfter: tick}, nil
 }

@@ -38,6 +38,8 @@ type world struct {
 	picture  *state.Picture
 	types    []*cloudprovider.InstanceType
 	recorder *eventList
+	// nominating is set where the scheduler follows nominations.
+	nominating bool
 	*Controller
 }
 
@@ -77,6 +79,9 @@ func (w *world) restart() {
 	cluster := karpenterstate.NewCluster(w.clock, w.kube, struct{ cloudprovider.CloudProvider }{})
 	w.Controller = NewController(Parts{Kube: w.kube, Picture: w.picture, Synced: func() bool { return true }, Cluster: cluster, Types: w, Recorder: w.recorder,
 		Clock: w.clock, MaxTypes: 60})
+	if w.nominating {
+		w.Nominate = w.kube
+	}
 	w.see()
 }
 
@@ -133,7 +138,7 @@ func (w *world) pods(node string, n int, app, cpu string) {
 	w.Helper()
 	for i := range n {
 		w.must(w.kube.Create(w.ctx, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: fmt.Sprintf("%s-%s-%d", app, node, i), UID: types.UID(fmt.Sprintf("%s-%s-%d", app, node, i)),
-			Labels: map[string]string{"app": app}, OwnerReferences: []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: app, UID: "rs"}}},
+			Labels: map[string]string{"app": app}, OwnerReferences: []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: app, UID: "rs", Controller: new(true)}}},
 			Spec:   corev1.PodSpec{NodeName: node, Containers: []corev1.Container{{Name: "c", Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpu)}}}}},
 			Status: corev1.PodStatus{Phase: corev1.PodRunning}}))
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/awslabs/operatorpkg/singleton"
 	"github.com/awslabs/operatorpkg/status"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
@@ -107,6 +108,9 @@ func (c *Controller) Changed(before, after client.Object) {
 	case *karpv1.NodeClaim:
 		if after.Status.ProviderID != "" {
 			c.nominator.launched(after)
+		}
+		if before, ok := before.(*karpv1.NodeClaim); ok && before.Annotations[state.AnnotationPlaces] != after.Annotations[state.AnnotationPlaces] {
+			c.batch.call() // pods without a place there have waited for that
 		}
 	case *corev1.Node:
 		if before == nil {
@@ -204,7 +208,11 @@ func (c *Controller) provision(ctx context.Context) error {
 	}
 	c.protect(ctx, machines, kept)
 
-	pods, ignored := c.valid(ctx, slices.DeleteFunc(waiting, func(pod *corev1.Pod) bool { return kept.pods[pod.UID] }))
+	expected := survey.Expected(machines)
+	pods, ignored := c.valid(ctx, slices.DeleteFunc(waiting, func(pod *corev1.Pod) bool {
+		owner := metav1.GetControllerOfNoCopy(pod)
+		return kept.pods[pod.UID] || owner != nil && expected[owner.UID]
+	}))
 	if len(pods) == 0 && !slices.ContainsFunc(machines, func(m *state.Machine) bool { return m.Leaving() || leaving(m.ProviderID()) }) {
 		c.tellRejected(ctx, ignored)
 		return nil

@@ -162,9 +162,17 @@ func (n *nominator) Start(ctx context.Context) error {
 func (n *nominator) write(ctx context.Context, item nomination) {
 	pod := &corev1.Pod{}
 	pod.Name, pod.Namespace, pod.UID = item.pod.Name, item.pod.Namespace, item.uid
-	changed := pod.DeepCopy()
-	changed.Status.NominatedNodeName = item.node
-	if err := n.kube.Status().Patch(ctx, changed, client.StrategicMergeFrom(pod)); client.IgnoreNotFound(err) != nil {
-		log.FromContext(ctx).V(1).Info("not nominating", "Pod", item.pod, "node", item.node, "reason", err.Error())
+	Nominate(ctx, n.kube, pod, item.node)
+}
+
+// Nominate asks the scheduler to try a node first for a pod, and to keep room for it there. It is of no use while the pod
+// would not be let on the node; where it does not work, the scheduler decides by itself.
+func Nominate(ctx context.Context, kube client.Client, pod *corev1.Pod, node string) {
+	bare := &corev1.Pod{}
+	bare.Name, bare.Namespace, bare.UID = pod.Name, pod.Namespace, pod.UID
+	changed := bare.DeepCopy()
+	changed.Status.NominatedNodeName = node
+	if err := kube.Status().Patch(ctx, changed, client.StrategicMergeFrom(bare)); client.IgnoreNotFound(err) != nil {
+		log.FromContext(ctx).V(1).Info("not nominating", "Pod", client.ObjectKeyFromObject(pod), "node", node, "reason", err.Error())
 	}
 }

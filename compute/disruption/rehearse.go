@@ -1,0 +1,316 @@
+package disruption
+
+import (
+	"cmp"
+	"container/heap"
+	"hash/fnv"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
+
+	"github.com/automode-dev/automode/compute/solver"
+)
+
+// orders is in how many orders evictions are rehearsed.
+const orders = 4
+
+// rehearse makes steps work out whatever order pods are evicted in, and returns
+// those that do not. The plan packs pods where kube-scheduler, which does not
+// know it, puts each where most is free (NodeResourcesFit with LeastAllocated):
+// small pods take the room that was meant for a large one, and a node would be
+// bought again for it. New nodes are safe from that: they are kept for their
+// pods (compute/nodes/disrupting), so a step that fails may do with new nodes alone.
+func (r *rehearsal) rehearse(steps []Step) (kept, failed []Step) {
+	kept = steps
+	for order := 0; order < orders && len(kept) > 0; {
+		blamed := r.perform(kept, order)
+		if len(blamed) == 0 {
+			order++
+			continue
+		}
+		slices.SortFunc(blamed, func(a, b int) int {
+			return cmp.Or(cmp.Compare(kept[a].Saving(), kept[b].Saving()), cmp.Compare(a, b))
+		})
+		out := sets.New(blamed[:(len(blamed)+1)/2]...) // what their pods had taken may do for the others
+		var rest []Step
+		for i, step := range kept {
+			if !out.Has(i) {
+				rest = append(rest, step)
+			} else if apart, ok := r.p.apart(&step); ok {
+				rest = append(rest, apart)
+			} else {
+				failed = append(failed, step)
+			}
+		}
+		kept = rest
+	}
+	return kept, failed
+}
+
+// apart plans a step again with new nodes for all of its pods.
+func (p *planner) apart(step *Step) (Step, bool) {
+	if len(step.Placements) == 0 || p.tired() {
+		return Step{}, false
+	}
+	q := question{nodes: p.nodesOf([]Step{*step}), consolidating: true, alone: true}
+	a := p.overlay.ask(q)
+	v := p.approve(part{nodes: q.nodes, claims: a.plan.Claims, placements: a.plan.Placements, unplaced: a.plan.Unplaced})
+	return v.step, v.why == ""
+}
+
+// rehearsal is the cluster as kube-scheduler finds it when pods are evicted.
+type rehearsal struct {
+	*screen
+	cpu, memory float64            // of an average node, in thousandths
+	waiting     []evicted          // pods that look for a place already
+	hopeless    sets.Set[*podKind] // of these, even without steps
+	known       map[string][]evicted
+}
+
+// evicted is a pod that comes back as a new one.
+type evicted struct {
+	kind  *podKind
+	size  float64 // share of an average node
+	shake uint64  // for orders that are arbitrary but always the same
+	step  int     // that evicts it; outside for pods that wait already
+}
+
+const outside = -1
+
+func newRehearsal(p *planner) *rehearsal {
+	r := &rehearsal{screen: newScreen(p, nil), cpu: 1, memory: 1, hopeless: sets.New[*podKind](), known: map[string][]evicted{}}
+	for _, x := range r.nodes {
+		r.cpu += float64(x.total[0]) / float64(len(r.nodes))
+		r.memory += float64(x.total[1]) / float64(len(r.nodes))
+	}
+	for _, x := range r.nodes {
+		for _, pod := range p.overlay.pending[x.name] {
+			e := r.evict(pod)
+			r.add(x, e.kind, 1)
+			r.waiting = append(r.waiting, e)
+		}
+	}
+	for _, e := range r.act(nil, 0) {
+		r.hopeless.Insert(e.kind)
+	}
+	return r
+}
+
+// evictions are the pods that leave a node.
+func (r *rehearsal) evictions(node string) []evicted {
+	list, ok := r.known[node]
+	if !ok {
+		for _, m := range r.p.candidate(node).moving {
+			list = append(list, r.evict(m.Pod))
+		}
+		r.known[node] = list
+	}
+	return list
+}
+
+func (r *rehearsal) evict(pod *corev1.Pod) evicted {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(pod.UID)) // never fails
+	request := requests(pod)
+	size := float64(request.Cpu().MilliValue())/r.cpu + float64(request.Memory().MilliValue())/r.memory
+	return evicted{kind: r.kind(pod), size: size, shake: h.Sum64(), step: outside}
+}
+
+// perform carries out steps and lists those to blame for pods without a place:
+// the steps that evict them, or all where a pod that waited already loses its own.
+func (r *rehearsal) perform(steps []Step, order int) []int {
+	blamed := sets.New[int]()
+	for _, e := range r.fill(steps, r.act(steps, order)) {
+		switch {
+		case e.step != outside:
+			blamed.Insert(e.step)
+		case !r.hopeless.Has(e.kind):
+			for i := range steps {
+				blamed.Insert(i)
+			}
+		}
+	}
+	return blamed.UnsortedList()
+}
+
+// act evicts the pods of steps in one of several orders, the first of which is
+// the worst for packing, small pods first. It lists those without a place on
+// nodes that exist and leaves the rehearsal as it was.
+func (r *rehearsal) act(steps []Step, order int) (lost []evicted) {
+	pods := slices.Clone(r.waiting)
+	for i := range steps {
+		for _, removed := range steps[i].Nodes {
+			for _, e := range r.evictions(removed.Node) {
+				e.step = i
+				pods = append(pods, e)
+			}
+		}
+	}
+	slices.SortFunc(pods, func(a, b evicted) int {
+		if order == 0 {
+			return cmp.Or(cmp.Compare(a.size, b.size), cmp.Compare(a.shake, b.shake))
+		}
+		return cmp.Compare(a.shake>>(8*order), b.shake>>(8*order))
+	})
+	open := r.newStage(r.remaining(steps))
+	full := sets.New[*podKind]() // room only gets less
+	for _, e := range pods {
+		if full.Has(e.kind) || !open.place(e.kind) {
+			full.Insert(e.kind)
+			lost = append(lost, e)
+		}
+	}
+	open.clear()
+	return lost
+}
+
+// fill puts pods on the new nodes of steps: first those that they are kept for,
+// then others where there is room. It lists those without a place.
+func (r *rehearsal) fill(steps []Step, pods []evicted) (lost []evicted) {
+	if len(pods) == 0 {
+		return nil
+	}
+	arrived := make([]bool, len(pods))
+	var nodes []*screenNode
+	for i := range steps {
+		for j := range steps[i].Claims {
+			claim := &steps[i].Claims[j]
+			x := r.replacement(claim)
+			if x == nil {
+				continue
+			}
+			kept := map[*podKind]int{}
+			for _, pod := range claim.Pods {
+				kept[r.kind(pod)]++
+			}
+			for n, e := range pods {
+				if !arrived[n] && kept[e.kind] > 0 {
+					kept[e.kind]--
+					arrived[n] = true
+					r.add(x, e.kind, -1)
+				}
+			}
+			nodes = append(nodes, x)
+		}
+	}
+	open := r.newStage(nodes)
+	for n, e := range pods {
+		if !arrived[n] && !open.place(e.kind) {
+			lost = append(lost, e)
+		}
+	}
+	return lost
+}
+
+// stage is nodes that take pods while steps are carried out: a heap with the
+// one with most free on top.
+type stage struct {
+	*screen
+	nodes  []staged
+	placed []placed
+}
+
+// staged is a node with the share of it that is free.
+type staged struct {
+	*screenNode
+	share float64
+	order int // between nodes with the same share
+}
+
+// placed is a pod on a node, for the time of a rehearsal.
+type placed struct {
+	on   *screenNode
+	kind *podKind
+}
+
+func (r *rehearsal) newStage(nodes []*screenNode) *stage {
+	g := &stage{screen: r.screen}
+	for i, x := range nodes {
+		g.nodes = append(g.nodes, staged{x, x.freeShare(r.screen), i})
+	}
+	heap.Init(g)
+	return g
+}
+
+// remaining is the nodes that exist and stay.
+func (r *rehearsal) remaining(steps []Step) []*screenNode {
+	gone := sets.New[string]()
+	for i := range steps {
+		for _, removed := range steps[i].Nodes {
+			gone.Insert(removed.Node)
+		}
+	}
+	var nodes []*screenNode
+	for _, x := range r.nodes {
+		if !gone.Has(x.name) {
+			nodes = append(nodes, x)
+		}
+	}
+	return nodes
+}
+
+// replacement is the node of a claim, less what its DaemonSets ask for; nil
+// when nothing is known of its type.
+func (r *rehearsal) replacement(c *solver.Claim) *screenNode {
+	t := r.p.types.typ(c.Pool, c.Cheapest.Type)
+	if t == nil {
+		return nil
+	}
+	n := r.p.nodeOf(c, "~replacement")
+	x := r.node(&n, t.Allocatable)
+	x.index = unlisted
+	for d, v := range r.vector(c.Requests) {
+		x.free = r.fit(x.free)
+		x.free[d] -= v
+	}
+	for _, pod := range c.Pods {
+		r.add(x, r.kind(pod), 1)
+	}
+	x.kinds = map[*podKind]int{}
+	return x
+}
+
+// place puts a pod on the freest node that takes it, if one does.
+func (g *stage) place(k *podKind) bool {
+	var passed []staged
+	for len(g.nodes) > 0 && !(g.fits(k, g.nodes[0].screenNode) && g.allows(k, g.nodes[0].screenNode)) {
+		passed = append(passed, heap.Pop(g).(staged))
+	}
+	found := len(g.nodes) > 0
+	if found {
+		x := &g.nodes[0]
+		g.add(x.screenNode, k, -1)
+		x.share = x.freeShare(g.screen)
+		g.placed = append(g.placed, placed{x.screenNode, k})
+		heap.Fix(g, 0)
+	}
+	for _, x := range passed {
+		heap.Push(g, x)
+	}
+	return found
+}
+
+// clear takes all pods away again.
+func (g *stage) clear() {
+	for _, p := range g.placed {
+		g.add(p.on, p.kind, 1)
+	}
+}
+
+// Len, Less, Swap, Push and Pop are heap.Interface.
+func (g *stage) Len() int { return len(g.nodes) }
+
+func (g *stage) Less(i, j int) bool {
+	a, b := &g.nodes[i], &g.nodes[j]
+	return a.share > b.share || a.share == b.share && a.order < b.order
+}
+func (g *stage) Swap(i, j int) { g.nodes[i], g.nodes[j] = g.nodes[j], g.nodes[i] }
+func (g *stage) Push(x any)    { g.nodes = append(g.nodes, x.(staged)) }
+
+func (g *stage) Pop() any {
+	last := len(g.nodes) - 1
+	x := g.nodes[last]
+	g.nodes = g.nodes[:last]
+	return x
+}
