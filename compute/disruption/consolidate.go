@@ -246,6 +246,7 @@ func (f *search) repack(candidates []*candidate) {
 	waste, chosen := f.p.waste(candidates), f.chosen()
 	list := slices.DeleteFunc(slices.Clone(candidates), func(c *candidate) bool { return chosen[c.Name] || waste[c] <= 0 })
 	slices.SortStableFunc(list, func(a, b *candidate) int { return cmp.Compare(waste[b], waste[a]) })
+	tried := 0 // budgets may leave the same set of more nodes or fewer
 	for n := len(list); n >= 2 && !f.p.tired(); n /= 2 {
 		var set []*candidate
 		for _, c := range list[:n] {
@@ -254,13 +255,18 @@ func (f *search) repack(candidates []*candidate) {
 				set = append(set, c)
 			}
 		}
-		if len(set) < 2 {
+		if len(set) < 2 || len(set) == tried {
 			for _, c := range set {
 				f.p.release(c)
 			}
-			return
+			if len(set) < 2 {
+				return
+			}
+			continue
 		}
+		tried = len(set)
 		if f.improve(set, false) {
+			tried = 0
 			chosen = f.chosen()
 			list = slices.DeleteFunc(list, func(c *candidate) bool { return chosen[c.Name] })
 			n = min(n, len(list))

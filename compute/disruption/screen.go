@@ -10,19 +10,28 @@ import (
 	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
 
 	"github.com/automode-dev/automode/compute/solver"
+	"github.com/automode-dev/automode/internal/firstfit"
 )
 
 // screen is a rough, fast model of the cluster: room on nodes, which kinds of
 // pods may go where. It proposes nodes to remove; whether they really can be is
 // asked of the solver.
 type screen struct {
-	p      *planner
-	names  map[corev1.ResourceName]int
-	scored [2]int // positions of cpu and memory
-	kinds  map[string]*podKind
-	nodes  []*screenNode // best to keep first
-	of     map[string]*screenNode
+	p     *planner
+	names map[corev1.ResourceName]int
+	kinds map[string]*podKind
+	nodes []*screenNode // best to keep first
+	of    map[string]*screenNode
+	tree  *firstfit.Index // of the nodes that take pods, nil until asked
+	dims  int             // resources that the tree knows
 }
+
+// Positions of what every screen knows in its vectors.
+const (
+	screenPods = iota
+	screenCPU
+	screenMemory
+)
 
 type screenNode struct {
 	name     string
@@ -41,8 +50,8 @@ const unlisted = -1
 // freeShare is the share of cpu and memory that is not asked for, 0 to 1, in the mean.
 func (x *screenNode) freeShare(s *screen) float64 {
 	sum := 0.0
-	for i, d := range s.scored {
-		if d > 0 && d < len(x.free) && x.total[i] > 0 {
+	for i, d := range [...]int{screenCPU, screenMemory} {
+		if x.total[i] > 0 {
 			sum += float64(x.free[d]) / float64(x.total[i]) / 2
 		}
 	}
@@ -56,17 +65,20 @@ type podKind struct {
 	plain   bool // no selectors or affinity
 	perNode int  // how many at most on a node, 0 for any number
 	fits    []int8
-	from    int // nodes before it have no room for the kind
 }
 
+// requests is what a pod asks of its node. The list is not to be changed.
 func requests(pod *corev1.Pod) corev1.ResourceList {
+	if s := &pod.Spec; len(s.Containers) == 1 && len(s.InitContainers) == 0 && s.Overhead == nil && s.Resources == nil {
+		return s.Containers[0].Resources.Requests // most pods are like this
+	}
 	return resource.PodRequests(pod, resource.PodResourcesOptions{})
 }
 
 // newScreen reads the overlay. Nodes that are better kept come first: those
 // that cannot go, then those whose removal is worth least.
 func newScreen(p *planner, candidates []*candidate) *screen {
-	s := &screen{p: p, names: map[corev1.ResourceName]int{}, kinds: map[string]*podKind{}, of: map[string]*screenNode{}}
+	s := &screen{p: p, names: map[corev1.ResourceName]int{corev1.ResourceCPU: screenCPU, corev1.ResourceMemory: screenMemory}, kinds: map[string]*podKind{}, of: map[string]*screenNode{}}
 	rank := map[string]int{}
 	for i, c := range candidates {
 		rank[c.Name] = len(candidates) - i
@@ -113,24 +125,18 @@ func (s *screen) add(x *screenNode, k *podKind, sign int64) {
 	}
 }
 
-// vector reads resources; position 0 counts pods.
+// vector reads resources.
 func (s *screen) vector(list corev1.ResourceList) []int64 {
 	v := make([]int64, len(s.names)+1)
 	for name, q := range list {
 		if name == corev1.ResourcePods {
-			v[0] = q.Value()
+			v[screenPods] = q.Value()
 			continue
 		}
 		d, ok := s.names[name]
 		if !ok {
 			d = len(s.names) + 1
 			s.names[name] = d
-			switch name {
-			case corev1.ResourceCPU:
-				s.scored[0] = d
-			case corev1.ResourceMemory:
-				s.scored[1] = d
-			}
 		}
 		for len(v) <= d {
 			v = append(v, 0)
@@ -152,7 +158,7 @@ func (s *screen) fit(v []int64) []int64 {
 func (s *screen) kind(pod *corev1.Pod) *podKind {
 	list := requests(pod)
 	v := s.vector(list)
-	v[0] = 1
+	v[screenPods] = 1
 	b := make([]byte, 0, 128)
 	for _, n := range v {
 		b = append(strconv.AppendInt(b, n, 36), ' ')
@@ -245,7 +251,7 @@ func (s *screen) remove(c *candidate) bool {
 		kind *podKind
 	}
 	var moves []move
-	x.gone = true
+	s.close(x)
 	pods := make([]*corev1.Pod, 0, len(c.moving))
 	for i := range c.moving {
 		pods = append(pods, c.moving[i].Pod)
@@ -259,27 +265,52 @@ func (s *screen) remove(c *candidate) bool {
 		if to == nil {
 			for _, m := range moves {
 				s.add(m.to, m.kind, 1)
+				s.tree.Set(m.to.index, m.to.free)
 			}
-			x.gone = false
+			s.open(x)
 			return false
 		}
 		s.add(to, k, -1)
+		s.tree.Set(to.index, to.free)
 		moves = append(moves, move{to, k})
 	}
 	return true
 }
 
-// find is the first node with room for a pod of a kind. Room only gets less, up
-// to removals that are taken back, so full nodes at the front are passed once.
-func (s *screen) find(k *podKind) *screenNode {
-	for i := k.from; i < len(s.nodes); i++ {
-		x := s.nodes[i]
-		fits := !x.gone && !x.settling && s.fits(k, x)
-		if fits && s.allows(k, x) {
-			return x
+// close takes a node out of those that take pods.
+func (s *screen) close(x *screenNode) {
+	if s.tree == nil {
+		s.plant()
+	}
+	x.gone = true
+	s.tree.Close(x.index)
+}
+
+// open takes that back.
+func (s *screen) open(x *screenNode) {
+	x.gone = false
+	if !x.settling {
+		s.tree.Set(x.index, x.free)
+	}
+}
+
+// plant makes the tree of nodes that take pods.
+func (s *screen) plant() {
+	s.dims = len(s.names) + 1
+	s.tree = firstfit.New(len(s.nodes), s.dims, screenCPU, screenMemory)
+	for i, x := range s.nodes {
+		if !x.gone && !x.settling {
+			s.tree.Set(i, x.free)
 		}
-		if i == k.from && !fits {
-			k.from++
+	}
+}
+
+// find is the first node with room for a pod of a kind.
+func (s *screen) find(k *podKind) *screenNode {
+	request := k.request[:min(len(k.request), s.dims)]
+	for i := s.tree.First(0, request); i >= 0; i = s.tree.First(i+1, request) {
+		if x := s.nodes[i]; s.fits(k, x) && s.allows(k, x) {
+			return x
 		}
 	}
 	return nil
