@@ -16,6 +16,7 @@ type filler struct {
 	order  []int // items by value, those that are used up drop out
 	floors floors
 	total  int
+	worth  float64 // value of the pods left
 	lim    limits
 	held   []int // reservations left
 
@@ -24,6 +25,8 @@ type filler struct {
 	tally tally
 	ports []hostPort
 	used  []int // pods per item on the node being filled
+	open  []int // items that may still go onto it
+	shape shape
 
 	best      []load
 	last      int // candidate of the node before, and its price for its value
@@ -77,9 +80,17 @@ func (k *packer) order(skew float64) []int {
 
 // run packs what left says of the items in the order, which it uses up.
 func (f *filler) run(pr params, left, order []int, lim limits, held []int) packing {
-	f.params, f.left, f.order, f.lim, f.held, f.total, f.lastRatio = pr, left, order, lim, held, 0, 0
+	out, _ := f.runBelow(math.Inf(1), pr, left, order, lim, held)
+	return out
+}
+
+// runBelow does so unless the result costs as much as a limit. Pods cost no
+// less than their value, so that this shows before all of them are packed.
+func (f *filler) runBelow(limit float64, pr params, left, order []int, lim limits, held []int) (packing, bool) {
+	f.params, f.left, f.order, f.lim, f.held, f.total, f.worth, f.lastRatio = pr, left, order, lim, held, 0, 0, 0
 	for _, i := range order {
 		f.total += left[i]
+		f.worth += f.k.items[i].value * float64(left[i])
 	}
 	out := packing{method: pr.name}
 	f.floors = floors{}
@@ -89,11 +100,15 @@ func (f *filler) run(pr params, left, order []int, lim limits, held []int) packi
 		if !ok {
 			break
 		}
+		f.k.finishBin(&b)
+		out.price += b.price * float64(b.copies)
 		out.bins = append(out.bins, b)
+		if out.price+f.worth*(1-1e-4) >= limit {
+			return out, false
+		}
 	}
 	out.left = f.total
-	f.k.finish(&out)
-	return out
+	return out, true
 }
 
 // compact drops items that are used up from the order; from a long one with floors, which that costs, now and then only.
@@ -133,6 +148,9 @@ func (f *filler) next() (bin, bool) {
 		load := f.best[:0]
 		for _, c := range f.choices(anchor) {
 			price := f.k.cands[c].price
+			if price >= best*f.worth*(1+1e-6) {
+				continue // not even with all pods that are left
+			}
 			if value := f.try(c, anchor); value > 0 && price/value < best*(1-1e-9) {
 				best, cand = price/value, c
 				load = append(load[:0], f.load...)
@@ -169,18 +187,17 @@ func (f *filler) likeLast(anchor int) (bin, bool) {
 // worth for their price, a few of each size.
 func (f *filler) choices(anchor int) []int {
 	var out []int
-	var perSize [64]int
+	var perSize [sizes]int
 	it := &f.k.items[anchor]
 	for _, c := range f.k.rank {
 		cand := &f.k.cands[c]
 		if !it.bits.has(cand.off) || f.params.maxCPU > 0 && cand.room[dimCPU] > f.params.maxCPU && !it.wide(f.params.maxCPU) || !f.available(cand) {
 			continue
 		}
-		size := min(63, int(2*math.Log2(1+float64(max(0, cand.room[dimCPU]))/500)))
-		if perSize[size] >= 2 {
+		if perSize[cand.size] >= 2 {
 			continue
 		}
-		perSize[size]++
+		perSize[cand.size]++
 		out = append(out, c)
 		if len(out) >= f.params.tries {
 			break
@@ -214,7 +231,7 @@ func (f *filler) try(c, anchor int) float64 {
 		return 0
 	}
 	if f.params.balanced {
-		value += f.fillBalanced(cand, &rest)
+		value += f.fillBalanced(c, &rest)
 	} else {
 		value += f.fillByValue(cand, &rest)
 	}
@@ -274,48 +291,6 @@ func (f *filler) fillByValue(cand *candidate, rest *int) float64 {
 		if i := f.order[j]; f.left[i] > f.used[i] && f.k.items[i].bits.has(cand.off) {
 			value += f.put(cand, i, f.left[i], rest)
 		}
-	}
-	return value
-}
-
-// fillBalanced takes again and again the item that asks most for what there is
-// most of, a third of what fits at a time.
-func (f *filler) fillBalanced(cand *candidate, rest *int) float64 {
-	value := 0.0
-	out := make([]bool, len(f.order))
-	for range 64 {
-		best, at := -1.0, -1
-		for j, i := range f.order {
-			it := &f.k.items[i]
-			if out[j] || f.left[i] <= f.used[i] || !it.bits.has(cand.off) {
-				continue
-			}
-			if !it.vec.fits(f.room) {
-				out[j] = true
-				continue
-			}
-			score, weight := 0.0, 0.0
-			for d, n := range it.vec {
-				if n > 0 && cand.room[d] > 0 {
-					share := float64(n) / float64(cand.room[d])
-					score += share * float64(f.room[d]) / float64(cand.room[d])
-					weight += share * share
-				}
-			}
-			if score /= math.Sqrt(weight); score > best {
-				best, at = score, j
-			}
-		}
-		if at < 0 {
-			break
-		}
-		i := f.order[at]
-		n := f.k.items[i].vec.times(f.room, f.left[i]-f.used[i])
-		v := f.put(cand, i, max(1, n/3), rest)
-		if v == 0 {
-			out[at] = true
-		}
-		value += v
 	}
 	return value
 }
@@ -382,6 +357,7 @@ func (f *filler) commit(c int, l []load) bin {
 	for _, x := range l {
 		f.left[x.item] -= x.n * b.copies
 		f.total -= x.n * b.copies
+		f.worth -= f.k.items[x.item].value * float64(x.n*b.copies)
 	}
 	return b
 }

@@ -1,6 +1,7 @@
 package solver
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sort"
@@ -116,13 +117,13 @@ func (v *improver) round() bool {
 			held[o.reservation]++
 		}
 	}
-	var got packing
+	got, below := packing{}, true
 	if v.mayGrow && v.random.IntN(4) == 0 && v.taken(picked) <= growMost {
 		got = v.k.grow("", v.left, order, [...]int64{0, 8000, 16000, 32000, 64000}[v.random.IntN(5)])
 	} else {
-		got = v.f.run(v.method(), v.left, order, lim, held)
+		got, below = v.f.runBelow(v.limit(old), v.method(), v.left, order, lim, held)
 	}
-	if got.left > 0 || got.price >= old-1e-9 {
+	if !below || got.left > 0 || got.price >= old-1e-9 {
 		for _, i := range order {
 			v.left[i] = 0
 		}
@@ -133,6 +134,15 @@ func (v *improver) round() bool {
 	}
 	v.accept(picked, got)
 	return true
+}
+
+// limit is the price at which a packing of what was on nodes of a price is of no use; where capacity is reserved, pods may
+// cost less than their value, and only the end tells.
+func (v *improver) limit(old float64) float64 {
+	if len(v.held) > 0 {
+		return math.Inf(1)
+	}
+	return old - 1e-9
 }
 
 // growMost is how many pods of nodes taken apart are worth packing pod by pod.

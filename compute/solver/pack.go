@@ -33,6 +33,7 @@ type candidate struct {
 	price float64
 	room  vector
 	float []float64 // room per dimension of value
+	size  int       // one number for types of about the same cpu
 }
 
 // packer packs the items of one pool. It is set up once and read by all methods.
@@ -49,6 +50,8 @@ type packer struct {
 	rank   []int   // candidates by price for their worth under the duals
 
 	byPrice []int // candidates by price
+
+	shapes [][]shape // of the items beside each candidate, nil until asked
 
 	bought []purchase // what the linear programme buys
 }
@@ -138,8 +141,11 @@ func (k *packer) candidates() {
 	})
 }
 
-// ruleDims is how many hostname rules become dimensions of value.
-const ruleDims = 3
+// How many hostname rules become dimensions of value, and how many sizes of candidates are told apart.
+const (
+	ruleDims = 3
+	sizes    = 64
+)
 
 // dimensions works out the demand in each dimension.
 func (k *packer) dimensions() {
@@ -180,6 +186,7 @@ func (k *packer) dimensions() {
 	}
 	for c := range k.cands {
 		cand := &k.cands[c]
+		cand.size = min(sizes-1, int(2*math.Log2(1+float64(max(0, cand.room[dimCPU]))/500)))
 		cand.float = make([]float64, len(k.demand))
 		for d, n := range cand.room {
 			cand.float[d] = float64(n)
@@ -293,13 +300,16 @@ func (k *packer) pods() int {
 func (k *packer) finish(out *packing) {
 	out.price = 0
 	for i := range out.bins {
-		b := &out.bins[i]
-		if k.p.off.list[k.cands[b.cand].off].reservation < 0 {
-			b.cand = k.cheapest(b)
-		}
-		b.price = k.cands[b.cand].price
-		out.price += b.price * float64(b.copies)
+		k.finishBin(&out.bins[i])
+		out.price += out.bins[i].price * float64(out.bins[i].copies)
 	}
+}
+
+func (k *packer) finishBin(b *bin) {
+	if k.p.off.list[k.cands[b.cand].off].reservation < 0 {
+		b.cand = k.cheapest(b)
+	}
+	b.price = k.cands[b.cand].price
 }
 
 // cheapest finds the cheapest candidate, not a reserved one, that suits a bin.
