@@ -2,6 +2,7 @@ package clusters
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"sort"
@@ -22,8 +23,9 @@ type Network struct {
 // zonesPerCluster is how many zones a network made here spans, as eksctl does.
 const zonesPerCluster = 3
 
-// EnsureNetwork makes the network of the cluster, or completes what an earlier call began: a VPC with the CIDR, an eighth of
-// it for each of three public subnets and three private ones, an internet gateway and one NAT gateway.
+// EnsureNetwork makes the network of the cluster, or completes what an earlier call began: a VPC with the CIDR, a quarter of
+// it for each of three private subnets, where nodes and pods live, a sixteenth for each of three public ones, an internet
+// gateway and one NAT gateway.
 func (c *Client) EnsureNetwork(ctx context.Context, cluster string, cidr netip.Prefix) (Network, error) {
 	n := networkBuilder{ec2: c.ec2, cluster: cluster}
 	vpc, cidr, err := n.vpc(ctx, cidr)
@@ -35,16 +37,17 @@ func (c *Client) EnsureNetwork(ctx context.Context, cluster string, cidr netip.P
 		return Network{}, err
 	}
 	net := Network{VPC: vpc, CIDR: cidr}
-	blocks, err := eighths(cidr)
-	if err != nil {
-		return Network{}, err
+	if !cidr.Addr().Is4() || cidr.Bits() < 16 || cidr.Bits() > 24 {
+		return Network{}, fmt.Errorf("splitting network %s: want an IPv4 prefix of /16 to /24", cidr)
 	}
+	quarters := quarter(cidr)
+	publics := quarter(quarters[0])
 	for i, zone := range zones {
-		public, err := n.subnet(ctx, vpc, "public", zone, blocks[i])
+		public, err := n.subnet(ctx, vpc, "public", zone, publics[i])
 		if err != nil {
 			return Network{}, err
 		}
-		private, err := n.subnet(ctx, vpc, "private", zone, blocks[zonesPerCluster+i])
+		private, err := n.subnet(ctx, vpc, "private", zone, quarters[1+i])
 		if err != nil {
 			return Network{}, err
 		}
@@ -53,20 +56,17 @@ func (c *Client) EnsureNetwork(ctx context.Context, cluster string, cidr netip.P
 	return net, n.routes(ctx, net)
 }
 
-// eighths splits a prefix into eight equal ones: 192.168.0.0/16 into 192.168.0.0/19, 192.168.32.0/19, ….
-func eighths(cidr netip.Prefix) ([]netip.Prefix, error) {
-	if !cidr.Addr().Is4() || cidr.Bits() < 16 || cidr.Bits() > 24 {
-		return nil, fmt.Errorf("splitting network %s: want an IPv4 prefix of /16 to /24", cidr)
+// quarter splits an IPv4 prefix into four equal ones: 192.168.0.0/16 into 192.168.0.0/18, 192.168.64.0/18, ….
+func quarter(cidr netip.Prefix) [4]netip.Prefix {
+	start := binary.BigEndian.Uint32(cidr.Masked().Addr().AsSlice())
+	bits := cidr.Bits() + 2
+	var out [4]netip.Prefix
+	for i := range out {
+		var a [4]byte
+		binary.BigEndian.PutUint32(a[:], start+uint32(i)<<(32-bits))
+		out[i] = netip.PrefixFrom(netip.AddrFrom4(a), bits)
 	}
-	base := cidr.Masked().Addr().As4()
-	start := uint32(base[0])<<24 | uint32(base[1])<<16 | uint32(base[2])<<8 | uint32(base[3])
-	bits := cidr.Bits() + 3
-	var out []netip.Prefix
-	for i := uint32(0); i < 8; i++ {
-		a := start + i<<(32-bits)
-		out = append(out, netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(a >> 24), byte(a >> 16), byte(a >> 8), byte(a)}), bits))
-	}
-	return out, nil
+	return out
 }
 
 // networkBuilder finds the parts of one cluster's network by their tags and makes the missing ones.

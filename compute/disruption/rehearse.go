@@ -15,8 +15,8 @@ import (
 // orders is in how many orders evictions are rehearsed.
 const orders = 4
 
-// rehearse makes steps work out whatever order pods are evicted in, and returns
-// those that do not. The plan packs pods where kube-scheduler, which does not
+// rehearse makes steps work out whatever order pods are evicted in, and also
+// returns those for which that can't be done. The plan packs pods where kube-scheduler, which does not
 // know it, puts each where most is free (NodeResourcesFit with LeastAllocated):
 // small pods take the room that was meant for a large one, and a node would be
 // bought again for it. New nodes are safe from that: they are kept for their

@@ -133,9 +133,25 @@ func pod(n int, address string) *corev1.Pod {
 	return p
 }
 
+// crowd is pods 1 to n, the first two with addresses. Nine need a second prefix, of four it is released.
+func crowd(n int) []client.Object {
+	list := []client.Object{pod(1, "10.0.0.16"), pod(2, "10.0.0.17")}
+	for i := 3; i <= n; i++ {
+		list = append(list, pod(i, ""))
+	}
+	return list
+}
+
+// leave deletes the pods after the first so many.
+func (s *setup) leave(n int) {
+	for i := n + 1; i <= 9; i++ {
+		_ = s.Client.Delete(context.Background(), pod(i, ""))
+	}
+}
+
 func TestNodeGetsItsCNINode(t *testing.T) {
 	class := &eksv1.NodeClass{ObjectMeta: metav1.ObjectMeta{Name: "default"}, Spec: eksv1.NodeClassSpec{SNATPolicy: eksv1.SNATDisabled}}
-	s := newSetup(t, node(), class, pod(1, ""))
+	s := newSetup(t, append(crowd(9), node(), class)...)
 	s.reconcile()
 	cni := s.cniNode()
 	if cni.Spec.SNATPolicy != "Disabled" || cni.Spec.InstanceID != "i-1" || cni.OwnerReferences[0].Name != "i-1" {
@@ -171,11 +187,9 @@ func TestNodeWithoutItsTypeWaits(t *testing.T) {
 }
 
 func TestUnusedPrefixIsWithdrawnBeforeItIsReleased(t *testing.T) {
-	s := newSetup(t, node(), pod(1, "10.0.0.16"))
+	s := newSetup(t, append(crowd(9), node())...)
 	s.reconcile()
-	if err := s.Client.Delete(context.Background(), pod(1, "")); err != nil {
-		t.Fatal(err)
-	}
+	s.leave(4)
 	result := s.reconcile()
 	if got := s.cniNode().Status.Interfaces[0].Prefixes; len(got) != 1 || result.RequeueAfter != withdrawnFor {
 		t.Fatalf("prefixes %v, again after %s", got, result.RequeueAfter)
@@ -191,14 +205,17 @@ func TestUnusedPrefixIsWithdrawnBeforeItIsReleased(t *testing.T) {
 }
 
 func TestWithdrawnPrefixComesBack(t *testing.T) {
-	s := newSetup(t, node(), pod(1, "10.0.0.16"))
+	s := newSetup(t, append(crowd(9), node())...)
 	s.reconcile()
 	for name, change := range map[string]func(){
-		"a pod took an address": func() { s.create(pod(2, "10.0.0.33")) },
-		"more pods":             func() { s.create(pod(3, "")) },
+		"a pod took an address": func() { s.create(pod(5, "10.0.0.33")) },
+		"more pods":             func() {
+			for i := 5; i <= 9; i++ {
+				s.create(pod(i, ""))
+			}
+		},
 	} {
-		_ = s.Client.Delete(context.Background(), pod(1, ""))
-		_ = s.Client.Delete(context.Background(), pod(2, ""))
+		s.leave(4)
 		s.reconcile()
 		change()
 		s.clock.Step(withdrawnFor)
@@ -231,7 +248,7 @@ func TestFragmentedSubnetGetsSingleAddresses(t *testing.T) {
 }
 
 func TestFailureIsInTheCondition(t *testing.T) {
-	s := newSetup(t, node(), pod(1, ""))
+	s := newSetup(t, append(crowd(9), node())...)
 	s.reconcileState()
 	s.ec2.err = &compute.Failure{Kind: compute.Unauthorized, Code: "UnauthorizedOperation", Message: "not you"}
 	result := s.reconcile()

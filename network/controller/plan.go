@@ -7,8 +7,11 @@ import (
 
 const (
 	prefixSize = 16 // addresses of a /28
-	// warmAddresses are kept free beyond the pods that are scheduled: one prefix, as the VPC CNI does by default.
-	warmAddresses = prefixSize
+	// warmAddresses are kept free beyond the pods that are scheduled: half a prefix. The VPC CNI keeps a whole one, with
+	// which every node of a few pods takes two, and a subnet is full with half as many nodes.
+	warmAddresses = prefixSize / 2
+	// sparedAddresses are left free when a range is released, more than the warm ones: else one pod would go back and forth.
+	sparedAddresses = warmAddresses + prefixSize/4
 	// warmSingles is the same where single addresses are assigned.
 	warmSingles = 1
 )
@@ -81,17 +84,17 @@ type Step struct {
 }
 
 // Next decides the next step: grow while fewer than the warm number of addresses are free and the node could still run
-// more pods than it has addresses; shrink while a range without pods can go and the warm number stays.
+// more pods than it has addresses; shrink while a range without pods can go and enough stay free.
 func Next(n Need) Step {
 	total := count(n.Interfaces)
-	warm := warmAddresses
+	warm, spared := warmAddresses, sparedAddresses
 	if n.SinglesOnly {
-		warm = warmSingles
+		warm, spared = warmSingles, warmSingles
 	}
 	if short := min(n.Pods+warm, n.MaxPods) - total; short > 0 {
 		return grow(n, short)
 	}
-	return shrink(n, total-n.Pods-warm)
+	return shrink(n, total-n.Pods-spared)
 }
 
 func count(interfaces []Interface) (total int) {
