@@ -209,7 +209,7 @@ func TestWithdrawnPrefixComesBack(t *testing.T) {
 	s.reconcile()
 	for name, change := range map[string]func(){
 		"a pod took an address": func() { s.create(pod(5, "10.0.0.33")) },
-		"more pods":             func() {
+		"more pods": func() {
 			for i := 5; i <= 9; i++ {
 				s.create(pod(i, ""))
 			}

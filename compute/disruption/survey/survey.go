@@ -113,7 +113,8 @@ func (s *Survey) addNodes(q *Question, staying []solver.Node) {
 		}
 		if m.Claim != nil {
 			addClaim(&n, m)
-			n.Nominated, n.Buffered = marked(q.Nominated, m) || expecting[m.Claim.Name], marked(q.Buffered, m)
+			_, filling := state.PlacesOf(m.Claim)
+			n.Nominated, n.Buffered = marked(q.Nominated, m) || expecting[m.Claim.Name] || filling, marked(q.Buffered, m)
 		}
 		s.Snapshot.Nodes = append(s.Snapshot.Nodes, n)
 	}

@@ -57,7 +57,7 @@ func TestChurn(t *testing.T) {
 		t.Log(node)
 	}
 	t.Logf("%d of %d removed nodes were needed again within %s", len(again), removed, consolidateAfter)
-	if *tolerated >= 0 && 100*len(again) > *tolerated*removed {
+	if 100*len(again) > *tolerated*removed {
 		t.Errorf("want at most %d in a hundred", *tolerated)
 	}
 	is, fresh := w.worth(manifests(deployments, pool))
