@@ -156,13 +156,14 @@ func (a *app) simulateProcessCommand() *cobra.Command {
 func (a *app) controllerProcessCommand() *cobra.Command {
 	var o operator.Options
 	cmd := &cobra.Command{
-		Use: "controller --config FILE", Short: "Run the Auto Mode controllers of a cluster", Args: cobra.NoArgs,
+		Use: "controller --config FILE [--settings FILE]", Short: "Run the Auto Mode controllers of a cluster", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.Log = a.Err
 			return operator.Run(cmd.Context(), o)
 		},
 	}
 	cmd.Flags().StringVar(&o.ConfigFile, "config", "", "configuration file ("+operator.APIVersion+" "+operator.Kind+")")
+	cmd.Flags().StringVar(&o.SettingsFile, "settings", "", "file laid over it ("+operator.APIVersion+" "+operator.SettingsKind+"); need not exist")
 	return cmd
 }
 

@@ -110,8 +110,8 @@ type DisruptionConfig struct {
 	RestartCost float64 `json:"restartCost,omitempty"`
 }
 
-// LoadConfig reads and checks a configuration file.
-func LoadConfig(path string) (Config, error) {
+// LoadConfig reads and checks a configuration file, with the settings of another one laid over it. There need be no settings.
+func LoadConfig(path, settings string) (Config, error) {
 	document, err := os.ReadFile(path)
 	if err != nil {
 		return Config{}, fmt.Errorf("reading controller configuration: %w", err)
@@ -123,7 +123,10 @@ func LoadConfig(path string) (Config, error) {
 	if err := config.Check(); err != nil {
 		return Config{}, fmt.Errorf("checking controller configuration %s: %w", path, err)
 	}
-	return config, nil
+	if settings == "" {
+		return config, nil
+	}
+	return config.with(settings)
 }
 
 // Marshal prints the configuration as LoadConfig reads it.

@@ -24,7 +24,7 @@ func load(t *testing.T, text string) (Config, error) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return LoadConfig(file)
+	return LoadConfig(file, "")
 }
 
 func TestDisruptionConfig(t *testing.T) {

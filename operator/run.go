@@ -41,8 +41,9 @@ const eventSource = "eks-auto-mode/compute"
 
 // Options of Run.
 type Options struct {
-	// ConfigFile is the path of the configuration; a changed file is picked up.
-	ConfigFile string
+	// ConfigFile is the path of the configuration, SettingsFile of settings laid over it, which may be missing. Changes
+	// are picked up; some of them end Run, so that it is started again.
+	ConfigFile, SettingsFile string
 	// Log is where log lines go; standard error when nil.
 	Log io.Writer
 }
@@ -50,7 +51,7 @@ type Options struct {
 // Run runs the controllers of one cluster until the context ends. It returns early when the API server cannot be
 // reached or leadership is lost; whoever started it starts it again.
 func Run(ctx context.Context, o Options) error {
-	config, err := newWatchedConfig(o.ConfigFile)
+	config, err := newWatchedConfig(o.ConfigFile, o.SettingsFile)
 	if err != nil {
 		return err
 	}

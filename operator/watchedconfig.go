@@ -2,11 +2,13 @@ package operator
 
 import (
 	"context"
+	"errors"
 	"os"
 	"reflect"
 	"sync/atomic"
 	"time"
 
+	"github.com/go-logr/logr"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
@@ -15,55 +17,79 @@ import (
 // configPoll is how often the configuration file is looked at.
 const configPoll = time.Second
 
-// watchedConfig is a configuration that follows its file.
+// errRestart ends the process, so that whoever started it starts it with the changed configuration.
+var errRestart = errors.New("the configuration changed in what is read at the start only")
+
+// watchedConfig is a configuration that follows its files.
 type watchedConfig struct {
-	path    string
+	path, settings string
+
 	current atomic.Pointer[Config]
 	changed chan event.GenericEvent
 }
 
-func newWatchedConfig(path string) (*watchedConfig, error) {
-	config, err := LoadConfig(path)
+func newWatchedConfig(path, settings string) (*watchedConfig, error) {
+	config, err := LoadConfig(path, settings)
 	if err != nil {
 		return nil, err
 	}
-	w := &watchedConfig{path: path, changed: make(chan event.GenericEvent, 1)}
+	w := &watchedConfig{path: path, settings: settings, changed: make(chan event.GenericEvent, 1)}
 	w.current.Store(&config)
 	return w, nil
 }
 
 func (w *watchedConfig) get() Config { return *w.current.Load() }
 
-// Start follows the file until the context ends. A file that cannot be read leaves the configuration as it was.
+// Start follows the files until the context ends. Files that cannot be read leave the configuration as it was.
 func (w *watchedConfig) Start(ctx context.Context) error {
-	logger := log.FromContext(ctx).WithName("config")
-	var last time.Time
+	var last [2]time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-time.After(configPoll):
 		}
-		info, err := os.Stat(w.path)
-		if err != nil || info.ModTime().Equal(last) {
+		written := [2]time.Time{writtenAt(w.path), writtenAt(w.settings)}
+		if written == last || written[0].IsZero() {
 			continue
 		}
-		last = info.ModTime()
-		next, err := LoadConfig(w.path)
-		if err != nil {
-			logger.Error(err, "keeping the configuration of before")
-			continue
-		}
-		if reflect.DeepEqual(next, w.get()) {
-			continue
-		}
-		w.current.Store(&next)
-		logger.Info("configuration changed", "nodePools", next.Compute.NodePools, "version", next.Cluster.Version)
-		select {
-		case w.changed <- event.GenericEvent{Object: &karpv1.NodePool{}}:
-		default: // one is waiting already
+		last = written
+		if err := w.reload(log.FromContext(ctx).WithName("config")); err != nil {
+			return err
 		}
 	}
+}
+
+// reload takes over what the files say now. An error ends the process.
+func (w *watchedConfig) reload(logger logr.Logger) error {
+	next, err := LoadConfig(w.path, w.settings)
+	if err != nil {
+		logger.Error(err, "keeping the configuration of before")
+		return nil
+	}
+	before := w.get()
+	if reflect.DeepEqual(next, before) {
+		return nil
+	}
+	if before.restarts(next) {
+		return errRestart
+	}
+	w.current.Store(&next)
+	logger.Info("configuration changed", "nodePools", next.Compute.NodePools, "version", next.Cluster.Version, "disruption", next.Compute.Disruption)
+	select {
+	case w.changed <- event.GenericEvent{Object: &karpv1.NodePool{}}:
+	default: // one is waiting already
+	}
+	return nil
+}
+
+// writtenAt is when a file was last written; zero where there is none.
+func writtenAt(path string) time.Time {
+	info, err := os.Stat(path)
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
 }
 
 // NeedLeaderElection is false: every replica follows its file.

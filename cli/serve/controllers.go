@@ -70,7 +70,8 @@ func (c controllers) ensure(s eks.ControllersSpec) error {
 		return err
 	}
 	return c.sup.Ensure(supervise.Unit{
-		Name: s.Name, Path: c.automode, Args: []string{"controller", "--config", path("config.yaml")}, Log: filepath.Join(c.dir.Cluster(s.Name), "logs", "controller.log"),
+		Name: s.Name, Path: c.automode, Args: []string{"controller", "--config", path("config.yaml"), "--settings", settingsFile(c.dir.Cluster(s.Name))},
+		Log: filepath.Join(c.dir.Cluster(s.Name), "logs", "controller.log"),
 		Env: []string{
 			"AWS_ENDPOINT_URL=" + c.endpoint, "AWS_REGION=" + s.Region, "AWS_EC2_METADATA_DISABLED=true",
 			"AWS_CONTAINER_CREDENTIALS_FULL_URI=" + role, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=" + path("role-token"),
@@ -79,6 +80,9 @@ func (c controllers) ensure(s eks.ControllersSpec) error {
 		},
 	})
 }
+
+// settingsFile is the user's part of the controllers' configuration of a cluster. Nothing here writes it.
+func settingsFile(cluster string) string { return filepath.Join(cluster, "settings.yaml") }
 
 // grant lets whoever reads the token file have sessions of a role that EKS may assume, and returns the address to ask.
 func (c controllers) grant(g localcloud.Grant, tokenFile string) (string, error) {

@@ -34,7 +34,7 @@ func (c controllers) poolsCondition(ctx context.Context, name string) Condition 
 
 func (c controllers) checkPools(ctx context.Context, name string) error {
 	dir := filepath.Join(c.dir.Cluster(name), "controller")
-	config, err := operator.LoadConfig(filepath.Join(dir, "config.yaml"))
+	config, err := operator.LoadConfig(filepath.Join(dir, "config.yaml"), "")
 	if err != nil || len(config.Compute.NodePools) == 0 {
 		return err
 	}

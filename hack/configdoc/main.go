@@ -22,9 +22,18 @@ const (
 # Configuration file of the controllers
 
 ` + "`automode controller --config FILE`" + ` reads it, and reads it again when it changes. In the local cloud its EKS service writes the file of each cluster
-(` + "`clusters/NAME/controller/config.yaml`" + ` in the home directory); on AWS you do. Unknown fields and values out of range are errors.
+(` + "`clusters/NAME/controller/config.yaml`" + ` in the home directory), so that edits there do not last; on AWS you do. Unknown fields and values out of
+range are errors. Changes take effect within seconds; those of ` + "`engine`" + `, ` + "`logLevel`" + `, addresses, ` + "`leaderElection`" + ` and ` + "`kubeconfig`" + ` by a restart of the controllers.
 
-` + "```yaml\napiVersion: automode.dev/v1\nkind: ControllerConfig\n```\n"
+` + "```yaml\napiVersion: automode.dev/v1\nkind: ControllerConfig\n```\n" + `
+## Settings of yours
+
+` + "`--settings FILE`" + ` lays a second file over the first: the fields that it names win. In the local cloud that file is ` + "`clusters/NAME/settings.yaml`" + ` in the home
+directory; it is yours, need not exist, and nothing but ` + "`automode down`" + ` touches it. It may have
+` + "`compute.disruption`" + `, ` + "`engine`" + `, ` + "`logLevel`" + `, ` + "`metricsAddress`" + ` and ` + "`healthAddress`" + `; anything else is an error. A mistake is said in the controllers' log
+(` + "`clusters/NAME/logs/controller.log`" + `), and what held before goes on; controllers that start with one do not run, and ` + "`automode status`" + ` says why.
+
+` + "```yaml\napiVersion: automode.dev/v1\nkind: ControllerSettings\ncompute:\n  disruption:\n    comparePools: true\n    minSaving: 0.01\n```\n"
 )
 
 func main() {
