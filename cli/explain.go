@@ -62,11 +62,8 @@ func explain(ctx context.Context, kubeContext, kind string, name types.Namespace
 		return nil, err
 	}
 	scenario := &plan.Scenario{Catalog: catalog.Default(), Region: defaultConfig().Region}
-	if scenario.Live, err = listObjects(ctx, kube); err != nil {
+	if err := onCluster(ctx, kube, scenario, true); err != nil {
 		return nil, err
-	}
-	if region := plan.RegionOf(scenario.Live); region != "" {
-		scenario.Region = region
 	}
 	var e *plan.Explanation
 	switch kind {

@@ -13,10 +13,15 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 
 	eksv1 "github.com/automode-dev/automode/api/eks/v1"
+	"github.com/automode-dev/automode/compute/instancetypes"
+	"github.com/automode-dev/automode/compute/nodes/bulletin"
+	"github.com/automode-dev/automode/compute/plan"
+	"github.com/automode-dev/automode/operator"
 )
 
 // kubeClient talks to the cluster of a context of the user's kubeconfig; "" and "-" stand for the current one.
@@ -41,15 +46,45 @@ func kubeClient(kubeContext string) (client.Client, error) {
 	return c, nil
 }
 
-// liveObjects reads everything of a cluster that decisions depend on.
-func liveObjects(ctx context.Context, kubeContext string) ([]client.Object, error) {
-	c, err := kubeClient(kubeContext)
-	if err != nil {
-		return nil, err
+// onCluster puts a scenario on top of a live cluster: its objects, its region where that is asked for, and what its
+// controllers know.
+func onCluster(ctx context.Context, c client.Client, scenario *plan.Scenario, region bool) error {
+	var err error
+	if scenario.Live, err = listObjects(ctx, c); err != nil {
+		return err
 	}
-	return listObjects(ctx, c)
+	if found := plan.RegionOf(scenario.Live); found != "" && region {
+		scenario.Region = found
+	}
+	known, err := readBulletin(ctx, c)
+	if err != nil {
+		return err
+	}
+	shortages := instancetypes.NewShortages(clock.RealClock{})
+	shortages.Restore(known.Shortages)
+	scenario.Blocked, scenario.Disruption, scenario.ComparePools = shortages.Blocked, known.Disruption, known.ComparePools
+	return nil
 }
 
+// readBulletin reads what the cluster's controllers tell of themselves; nothing where there is nothing, or where the user
+// may not see it.
+func readBulletin(ctx context.Context, c client.Client) (operator.Bulletin, error) {
+	object := &corev1.ConfigMap{}
+	err := c.Get(ctx, client.ObjectKey{Namespace: bulletin.Namespace, Name: bulletin.Name}, object)
+	if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
+		return operator.Bulletin{}, nil
+	}
+	if err != nil {
+		return operator.Bulletin{}, &Failure{ID: CloudUnreachable, Err: fmt.Errorf("reading what the controllers tell: %w", err)}
+	}
+	known, err := operator.ReadBulletin(object.Data)
+	if err != nil {
+		return operator.Bulletin{}, &Failure{ID: BadConfig, Advice: "the controllers write it anew when they restart", Err: fmt.Errorf("ConfigMap %s/%s: %w", bulletin.Namespace, bulletin.Name, err)}
+	}
+	return known, nil
+}
+
+// listObjects reads everything of a cluster that decisions depend on.
 func listObjects(ctx context.Context, c client.Client) ([]client.Object, error) {
 	objects := []client.Object{}
 	for _, list := range []client.ObjectList{

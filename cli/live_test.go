@@ -13,6 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/automode-dev/automode/compute/nodes/bulletin"
 )
 
 // Each file of testdata/live holds arguments, the objects of a cluster, standard input, and what comes out.
@@ -26,7 +28,7 @@ func TestLive(t *testing.T) {
 // resources are the kinds that a cluster has, by group and version.
 var resources = map[string]map[string]string{
 	"v1": {"namespaces": "Namespace", "nodes": "Node", "pods": "Pod", "persistentvolumes": "PersistentVolume",
-		"persistentvolumeclaims": "PersistentVolumeClaim", "events": "Event"},
+		"persistentvolumeclaims": "PersistentVolumeClaim", "events": "Event", "configmaps": "ConfigMap"},
 	"apps/v1":              {"daemonsets": "DaemonSet"},
 	"storage.k8s.io/v1":    {"storageclasses": "StorageClass", "csinodes": "CSINode"},
 	"policy/v1":            {"poddisruptionbudgets": "PodDisruptionBudget"},
@@ -34,7 +36,7 @@ var resources = map[string]map[string]string{
 	"eks.amazonaws.com/v1": {"nodeclasses": "NodeClass"},
 }
 
-// serveCluster is an API server that can only list, and the kubeconfig that leads to it.
+// serveCluster is an API server that can list everything and get the controllers' ConfigMap, and the kubeconfig that leads to it.
 func serveCluster(t *testing.T, objects []client.Object) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -71,9 +73,12 @@ func answerTo(r *http.Request, objects []client.Object) any {
 	if kinds, ok := resources[path]; ok {
 		list := metav1.APIResourceList{TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"}, GroupVersion: path}
 		for plural, kind := range kinds {
-			list.APIResources = append(list.APIResources, metav1.APIResource{Name: plural, Kind: kind, Verbs: metav1.Verbs{"list"}})
+			list.APIResources = append(list.APIResources, metav1.APIResource{Name: plural, Kind: kind, Namespaced: kind == "ConfigMap", Verbs: metav1.Verbs{"list"}})
 		}
 		return list
+	}
+	if name, ok := strings.CutPrefix(path, "v1/namespaces/"+bulletin.Namespace+"/configmaps/"); ok {
+		return configMap(objects, name)
 	}
 	version, plural := filepath.Split(path)
 	version = strings.TrimSuffix(version, "/")
@@ -89,6 +94,15 @@ func answerTo(r *http.Request, objects []client.Object) any {
 		}
 	}
 	return map[string]any{"apiVersion": version, "kind": kind + "List", "metadata": map[string]any{}, "items": items}
+}
+
+func configMap(objects []client.Object, name string) any {
+	for _, o := range objects {
+		if _, ok := o.(*corev1.ConfigMap); ok && o.GetName() == name {
+			return o
+		}
+	}
+	return nil
 }
 
 func groupList() metav1.APIGroupList {

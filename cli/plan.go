@@ -80,11 +80,12 @@ func (a *app) plan(ctx context.Context, f planFlags, regionGiven bool) (*plan.Re
 	}
 	scenario := &plan.Scenario{Catalog: catalog.Default(), Region: f.region, Zones: f.zones, Objects: manifests.Objects, NoFee: f.noFee}
 	if f.live {
-		if scenario.Live, err = liveObjects(ctx, f.cluster); err != nil {
+		kube, err := kubeClient(f.cluster)
+		if err != nil {
 			return nil, err
 		}
-		if region := plan.RegionOf(scenario.Live); region != "" && !regionGiven {
-			scenario.Region = region
+		if err := onCluster(ctx, kube, scenario, !regionGiven); err != nil {
+			return nil, err
 		}
 	}
 	report, err := scenario.Plan()

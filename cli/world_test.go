@@ -22,6 +22,7 @@ import (
 	"github.com/automode-dev/automode/compute/catalog"
 	"github.com/automode-dev/automode/compute/instancetypes"
 	"github.com/automode-dev/automode/compute/nodes/builtin"
+	"github.com/automode-dev/automode/compute/nodes/bulletin"
 	"github.com/automode-dev/automode/compute/plan"
 )
 
@@ -32,6 +33,7 @@ import (
 //	pods NAME NODE|- COUNT CPU MEMORY [bare] [kept] [gpu=N] [nominated=NODE]
 //	pdb NAME APP ALLOWED
 //	event KIND NAME REASON MESSAGE
+//	controllers disruption|shortages YAML
 //
 // Nodes have their claims, launched an age ago, unless they are starting.
 type world struct {
@@ -56,7 +58,7 @@ func newWorld(t *testing.T, lines string) []client.Object {
 	}
 	w.add("eks.amazonaws.com/v1", "NodeClass", class)
 	w.add("v1", "Namespace", &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "default"}})
-	build := map[string]func([]string, options){"pool": w.pool, "node": w.node, "pods": w.pods, "pdb": w.pdb, "event": w.event}
+	build := map[string]func([]string, options){"pool": w.pool, "node": w.node, "pods": w.pods, "pdb": w.pdb, "event": w.event, "controllers": w.controllers}
 	for line := range strings.Lines(lines) {
 		words := strings.Fields(line)
 		if len(words) == 0 || strings.HasPrefix(words[0], "#") {
@@ -209,4 +211,10 @@ func (w *world) event(words []string, _ options) {
 	e.InvolvedObject = corev1.ObjectReference{Kind: words[0], Name: words[1], Namespace: "default"}
 	e.LastTimestamp, e.Source.Component = long, "eks-auto-mode/compute"
 	w.add("v1", "Event", e)
+}
+
+// controllers adds what the cluster's controllers tell of themselves.
+func (w *world) controllers(words []string, _ options) {
+	text := strings.ReplaceAll(strings.Join(words[1:], " "), "SOON", time.Now().Add(time.Minute).UTC().Format(time.RFC3339))
+	w.add("v1", "ConfigMap", &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: bulletin.Namespace, Name: bulletin.Name}, Data: map[string]string{words[0]: text}})
 }

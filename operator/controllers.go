@@ -38,8 +38,10 @@ import (
 
 	eksv1 "github.com/automode-dev/automode/api/eks/v1"
 	"github.com/automode-dev/automode/cloud"
+	"github.com/automode-dev/automode/compute/instancetypes"
 	"github.com/automode-dev/automode/compute/nodes"
 	"github.com/automode-dev/automode/compute/nodes/builtin"
+	"github.com/automode-dev/automode/compute/nodes/bulletin"
 	"github.com/automode-dev/automode/compute/nodes/kubeletcsr"
 	"github.com/automode-dev/automode/compute/nodes/leftovers"
 	"github.com/automode-dev/automode/compute/nodes/nodeclass"
@@ -55,6 +57,8 @@ type parts struct {
 	cloud    *cloud.Compute
 	network  *cloud.Network
 	provider *nodes.Provider
+	// shortages are offerings that had no capacity a short while ago.
+	shortages *instancetypes.Shortages
 	// plain writes events as they come, recorder drops repetitions.
 	plain    record.EventRecorder
 	recorder events.Recorder
@@ -115,6 +119,9 @@ func Controllers(ctx context.Context, p parts) ([]controller.Controller, error) 
 		evictions,
 		garbagecollection.NewController(p.clock, kube, p.provider),
 		leftovers.NewController(kube, p.cloud, p.provider, p.clock),
+
+		// What the controllers know is told.
+		bulletin.NewController(kube, func() (map[string]string, error) { return bulletinOf(p.config.get(), p.shortages.List()) }),
 
 		// An event per changed condition.
 		status.NewController[*karpv1.NodeClaim](kube, p.plain, status.WithLabels(eksv1.LabelNodeClass, karpv1.NodePoolLabelKey)),

@@ -90,14 +90,15 @@ func addControllers(ctx context.Context, m manager.Manager, config *watchedConfi
 	types := instancetypes.NewProvider(config.get().Cluster.Region, compute, shortages, clock.RealClock{})
 	recorder := m.GetEventRecorderFor(eventSource) //nolint:staticcheck // Karpenter's recorder takes this kind.
 	p := parts{
-		config:   config,
-		manager:  m,
-		clock:    clock.RealClock{},
-		cloud:    compute,
-		network:  cloud.NewNetwork(identities, config.get().Cluster.Name),
-		provider: nodes.NewProvider(m.GetClient(), compute, types, shortages, func() nodes.Cluster { return config.get().nodesCluster() }),
-		plain:    recorder,
-		recorder: events.NewRecorder(recorder),
+		config:    config,
+		manager:   m,
+		clock:     clock.RealClock{},
+		cloud:     compute,
+		network:   cloud.NewNetwork(identities, config.get().Cluster.Name),
+		shortages: shortages,
+		provider:  nodes.NewProvider(m.GetClient(), compute, types, shortages, func() nodes.Cluster { return config.get().nodesCluster() }),
+		plain:     recorder,
+		recorder:  events.NewRecorder(recorder),
 	}
 	for _, runnable := range []manager.Runnable{config, types} {
 		if err := m.Add(runnable); err != nil {

@@ -1,6 +1,8 @@
 package instancetypes
 
 import (
+	"cmp"
+	"slices"
 	"sync"
 	"time"
 
@@ -45,6 +47,41 @@ func (s *Shortages) Blocked(instanceType, zone, capacityType string) bool {
 		}
 	}
 	return false
+}
+
+// Shortage is an offering to be left alone for a while. An empty type or zone stands for all of them.
+type Shortage struct {
+	InstanceType string    `json:"instanceType,omitempty"`
+	Zone         string    `json:"zone,omitempty"`
+	CapacityType string    `json:"capacityType"`
+	Until        time.Time `json:"until"`
+}
+
+// List gives what is remembered now, in order of type, zone and capacity type.
+func (s *Shortages) List() []Shortage {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.clock.Now()
+	var list []Shortage
+	for key, until := range s.until {
+		if now.Before(until) {
+			list = append(list, Shortage{key.instanceType, key.zone, key.capacityType, until.UTC()})
+		}
+	}
+	slices.SortFunc(list, func(a, b Shortage) int {
+		return cmp.Or(cmp.Compare(a.InstanceType, b.InstanceType), cmp.Compare(a.Zone, b.Zone), cmp.Compare(a.CapacityType, b.CapacityType))
+	})
+	return list
+}
+
+// Restore takes over what List gave.
+func (s *Shortages) Restore(list []Shortage) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, known := range list {
+		s.until[offeringKey{known.InstanceType, known.Zone, known.CapacityType}] = known.Until
+	}
+	s.turn++
 }
 
 // Turn forgets what is over and returns a number that differs from an earlier one if anything changed in between.

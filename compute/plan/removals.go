@@ -66,7 +66,7 @@ type Removal struct {
 
 // survey looks at the cluster as the controllers do.
 func (s *Scenario) survey(picture *state.Picture, pods []*corev1.Pod, m *market) survey.Survey {
-	q := survey.Question{Picture: picture, Clock: s.clock(), Pods: pods, Types: m.list, Marks: marks(picture)}
+	q := survey.Question{Picture: picture, Clock: s.clock(), Pods: pods, Types: m.list, Marks: marks(picture), Solver: s.options(), Options: s.Disruption}
 	for _, o := range slices.Concat(s.Live, s.Objects) {
 		if pdb, ok := o.(*policyv1.PodDisruptionBudget); ok {
 			q.PDBs = append(q.PDBs, pdb)

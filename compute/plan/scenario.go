@@ -14,8 +14,10 @@ import (
 
 	eksv1 "github.com/automode-dev/automode/api/eks/v1"
 	"github.com/automode-dev/automode/compute/catalog"
+	"github.com/automode-dev/automode/compute/disruption"
 	"github.com/automode-dev/automode/compute/instancetypes"
 	"github.com/automode-dev/automode/compute/labels"
+	"github.com/automode-dev/automode/compute/nodes"
 	"github.com/automode-dev/automode/compute/nodes/builtin"
 	"github.com/automode-dev/automode/compute/solver"
 	"github.com/automode-dev/automode/compute/state"
@@ -35,6 +37,9 @@ type Scenario struct {
 	NoFee bool
 	// Blocked tells which offerings have no capacity now; nil stands for none.
 	Blocked instancetypes.Blocked
+	// Disruption and ComparePools are how the cluster's controllers are configured.
+	Disruption   disruption.Options
+	ComparePools bool
 	// Clock tells how old things are; nil for the real one.
 	Clock clock.Clock
 }
@@ -74,12 +79,18 @@ func (s *Scenario) ask(picture *state.Picture, pods []*corev1.Pod, m *market) (d
 		return decision{}, err
 	}
 	d := decision{picture: picture, market: m, pods: pods, static: static}
-	d.snapshot, d.rejected = picture.Snapshot(state.Question{Pods: pods, Types: m.list, Leaving: marks(picture).Leaving, UnknownVolumes: s.Live == nil})
+	d.snapshot, d.rejected = picture.Snapshot(state.Question{Pods: pods, Types: m.list, Leaving: marks(picture).Leaving, UnknownVolumes: s.Live == nil,
+		Options: s.options()})
 	for i := range static {
 		d.snapshot.Nodes = append(d.snapshot.Nodes, static[i].Node)
 	}
 	d.plan = solver.Solve(d.snapshot)
 	return d, nil
+}
+
+// options are those that the controllers decide with.
+func (s *Scenario) options() solver.Options {
+	return solver.Options{MaxTypes: nodes.MaxTypes, ComparePools: s.ComparePools}
 }
 
 // picture holds the cluster and everything of the manifests but their pods.

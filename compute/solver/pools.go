@@ -270,7 +270,26 @@ func (p *problem) noTypes(pl *pool) Reason {
 	if len(pl.Types) == 0 {
 		return Reason{pl.Name, ReasonNoTypes, "the pool has no instance types"}
 	}
+	for _, t := range pl.Types {
+		if soldOut(t, pl.conds) {
+			return Reason{pl.Name, ReasonOfferings, fmt.Sprintf("no instance type that the pool's requirements allow has capacity now (%s is one)", t.Name)}
+		}
+	}
 	return Reason{pl.Name, ReasonNoTypes, "the pool's requirements leave no available instance type"}
+}
+
+// soldOut tells whether a type would meet conditions if one of its offerings were available.
+func soldOut(t *InstanceType, conds conditions) bool {
+	known := conditionsOf(t.Requirements, nil)
+	return slices.ContainsFunc(t.Offerings, func(o Offering) bool {
+		return !o.Available && !slices.ContainsFunc(conds, func(c condition) bool {
+			if value, ok := o.Labels[c.key]; ok {
+				return !c.set.has(value)
+			}
+			set, ok := known.get(c.key)
+			return ok && !set.compatible(c.set)
+		})
+	})
 }
 
 // residuals numbers the conditions on labels that bitsets do not settle: those
