@@ -35,6 +35,15 @@ func (b bitset) empty() bool {
 	return true
 }
 
+// size is how many members there are.
+func (b bitset) size() int {
+	n := 0
+	for _, w := range b {
+		n += bits.OnesCount64(w)
+	}
+	return n
+}
+
 func (b bitset) intersects(o bitset) bool {
 	for i, w := range b {
 		if w&o[i] != 0 {

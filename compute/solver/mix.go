@@ -11,7 +11,7 @@ func (k *packer) mix(name string, up float64, even bool) packing {
 			cands = append(cands, m.cand)
 		}
 	}
-	bins, left := k.into(cands, k.order(0), even)
+	bins, left := k.into(cands, k.order(0), even, k.counts())
 	out := k.newFiller().run(params{tries: 8}, left, k.order(0), k.pl.limits.clone(), append([]int(nil), k.p.reservations...))
 	out.bins = append(out.bins, bins...)
 	k.finish(&out)
@@ -20,13 +20,12 @@ func (k *packer) mix(name string, up float64, even bool) packing {
 }
 
 // into puts pod by pod, in the order of the items, on the node of a set that it
-// leaves best filled, and returns the nodes with pods and what has no room.
-func (k *packer) into(cands, order []int, even bool) ([]bin, []int) {
+// leaves best filled, and returns the nodes with pods and what has no room. It uses up left.
+func (k *packer) into(cands, order []int, even bool, left []int) ([]bin, []int) {
 	nodes := make([]filling, len(cands))
 	for b, c := range cands {
 		nodes[b] = filling{bin: bin{cand: c, copies: 1, sum: make(vector, len(k.p.res.names))}, room: append(vector(nil), k.cands[c].room...), rest: k.pl.base}
 	}
-	left := k.counts()
 	for _, i := range order {
 		it := &k.items[i]
 		for ; left[i] > 0; left[i]-- {

@@ -47,6 +47,7 @@ type packer struct {
 	duals  []float64
 	bound  float64
 	whole  float64 // the bound in whole nodes
+	cover  *cover  // nil where there are too many nodes or pods for it
 	rank   []int   // candidates by price for their worth under the duals
 
 	byPrice []int // candidates by price
@@ -91,6 +92,7 @@ func newPacker(p *problem, pl *pool, items []*item) *packer {
 	sort.SliceStable(k.byPrice, func(i, j int) bool { return k.cands[k.byPrice[i]].price < k.cands[k.byPrice[j]].price })
 	k.dimensions()
 	k.value()
+	k.measure()
 	return k
 }
 

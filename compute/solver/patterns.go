@@ -6,9 +6,11 @@ import (
 	"slices"
 )
 
-// Bounds of column generation: kinds of pods it is worth its time for, rounds, and steps per search for a pattern.
+// Bounds of column generation: kinds of pods it is worth its time for, rounds of buying in whole numbers, rounds, and
+// steps per search for a pattern.
 const (
-	patternItems  = 20
+	patternItems  = 30
+	patternDives  = 60
 	patternRounds = 40
 	patternSteps  = 2000
 )
@@ -24,7 +26,7 @@ type pattern struct {
 // which pattern it lacks. As patterns hold whole pods, its optimum is a bound that knows how badly large pods share nodes.
 // It begins with the patterns of a packing and returns the best one that rounding its choice leads to.
 func (k *packer) patterns(from *packing) (packing, bool) {
-	if len(k.items) > patternItems || !k.mayGrow() || !k.onlySize() {
+	if len(k.items) > patternItems || !k.mayGrow() || !k.settled() {
 		return packing{}, false
 	}
 	columns := k.firstPatterns(from)
@@ -51,8 +53,8 @@ func (k *packer) patterns(from *packing) (packing, bool) {
 			scale = min(scale, k.cands[c].price/max(1e-12, worth))
 		}
 		k.whole = max(k.whole, optimum*scale)
-		if len(more) == 0 || k.whole >= optimum*0.9995 {
-			k.whole = max(k.whole, k.wholeNodes(scaled(worths, scale), optimum*scale, optimum*scale))
+		if len(more) == 0 || scale >= 0.9995 {
+			k.measureWorths(cands, values, worths)
 			break
 		}
 		columns = append(columns, more...)
@@ -60,17 +62,9 @@ func (k *packer) patterns(from *packing) (packing, bool) {
 	return k.round(columns, bought), true
 }
 
-// onlySize tells whether nothing but size and offerings decides what may share a node.
-func (k *packer) onlySize() bool {
-	return len(k.pl.minValues) == 0 && !slices.ContainsFunc(k.items, func(it packItem) bool { return it.class.perNode || it.rest != 0 })
-}
-
-func scaled(values []float64, by float64) []float64 {
-	out := slices.Clone(values)
-	for i := range out {
-		out[i] *= by
-	}
-	return out
+// settled tells whether the labels of a node follow from its offering alone.
+func (k *packer) settled() bool {
+	return len(k.pl.minValues) == 0 && !slices.ContainsFunc(k.items, func(it packItem) bool { return it.rest != 0 })
 }
 
 // firstPatterns are those of a packing, and of each item alone on the node that suits it best.
@@ -88,7 +82,7 @@ func (k *packer) firstPatterns(from *packing) []pattern {
 		best, least := pattern{}, math.Inf(1)
 		for c := range k.cands {
 			cand := &k.cands[c]
-			n := k.items[i].vec.times(cand.room, k.items[i].count)
+			n := k.items[i].class.perNodeRoom(nil, nil, k.items[i].vec.times(cand.room, k.items[i].count))
 			if n > 0 && k.items[i].bits.has(cand.off) && cand.price/float64(n) < least {
 				least = cand.price / float64(n)
 				best = pattern{c, cand.price, make([]float64, len(k.items))}
@@ -139,7 +133,7 @@ func (k *packer) lacking(s *knapsack, cands []int, values []float64) ([]pattern,
 		if worths[c] = s.most(values, c); worths[c] <= price*(1+1e-6) {
 			continue
 		}
-		if f.search(c, s.y, price*(1+1e-6)); f.steps > 0 {
+		if f.search(c, s.duals(), price*(1+1e-6)); f.steps > 0 {
 			worths[c] = min(worths[c], f.best)
 		}
 		if f.found != nil {
@@ -156,6 +150,9 @@ type patternSearch struct {
 	duals  []float64 // no pod is worth more than what it takes under them
 	order  []int     // items, most value for what they take first
 	room   vector
+	places []float64 // left of the hostname rules that are dimensions of value
+	tally  tally
+	ports  []hostPort
 	pods   []float64
 	best   float64
 	found  []float64
@@ -166,6 +163,8 @@ type patternSearch struct {
 func (f *patternSearch) search(c int, duals []float64, than float64) {
 	f.duals, f.best, f.found, f.steps = duals, than, nil, patternSteps
 	f.room = append(f.room[:0], f.k.cands[c].room...)
+	f.places = append(f.places[:0], f.k.cands[c].float[len(f.room):]...)
+	f.tally, f.ports = f.tally[:0], f.ports[:0]
 	f.pods = make([]float64, len(f.k.items))
 	f.order = f.order[:0]
 	density := make([]float64, len(f.k.items))
@@ -188,16 +187,29 @@ func (f *patternSearch) branch(at int, value float64) {
 	}
 	i := f.order[at]
 	it := &f.k.items[i]
-	most := it.vec.times(f.room, it.count)
-	f.room.addTimes(it.vec, -int64(most))
+	most := it.class.perNodeRoom(f.tally, f.ports, it.vec.times(f.room, it.count))
+	tally, ports := f.tally, f.ports
 	for n := most; n >= 0 && f.steps > 0; n-- {
+		f.take(it, n)
 		f.pods[i] = float64(n)
 		f.branch(at+1, value+float64(n)*f.values[i])
-		if n > 0 {
-			f.room.add(it.vec)
-		}
+		f.take(it, -n)
+		f.tally, f.ports = tally, ports
 	}
 	f.pods[i] = 0
+}
+
+// take notes so many pods of an item; the tally is a new one then.
+func (f *patternSearch) take(it *packItem, n int) {
+	f.room.addTimes(it.vec, -int64(n))
+	for r := range f.places {
+		f.places[r] -= float64(n) * it.float[len(f.room)+r]
+	}
+	if n > 0 && it.class.perNode {
+		f.tally = slices.Clone(f.tally)
+		it.class.note(&f.tally, n)
+		f.ports = append(slices.Clip(f.ports), it.class.ports...)
+	}
 }
 
 // worthOfRoom bounds what the room that is left can hold.
@@ -206,14 +218,19 @@ func (f *patternSearch) worthOfRoom() float64 {
 	for d, n := range f.room {
 		worth += max(0, f.duals[d]) * float64(max(0, n))
 	}
+	for r, n := range f.places {
+		worth += max(0, f.duals[len(f.room)+r]) * max(0, n)
+	}
 	return worth
 }
 
-// round buys patterns in whole numbers, packs the pods that are left by other methods, and returns the cheapest packing.
+// round buys patterns in whole numbers, again and again for the pods that are left, has other methods pack what is left
+// at each point, and returns the cheapest packing.
 func (k *packer) round(columns []pattern, bought map[int]float64) packing {
 	best := packing{left: math.MaxInt}
-	for _, up := range [...]float64{0, 0.3, 0.6} {
-		bins, left := k.buyWhole(columns, bought, up)
+	left := k.counts()
+	var bins []bin
+	for range patternDives {
 		for _, pr := range []params{{tries: 16}, {tries: 16, balanced: true}} {
 			out := k.newFiller().run(pr, slices.Clone(left), k.order(0), k.pl.limits.clone(), slices.Clone(k.p.reservations))
 			out.bins = append(out.bins, bins...)
@@ -222,30 +239,71 @@ func (k *packer) round(columns []pattern, bought map[int]float64) packing {
 				best = out
 			}
 		}
+		more := k.buyWhole(columns, bought, left)
+		if bins = append(bins, more...); len(more) == 0 || slices.Max(left) == 0 {
+			break
+		}
+		columns, bought = k.rebuy(columns, left)
 	}
 	return best
 }
 
-// buyWhole buys patterns in whole numbers, rounded up where little is missing, and returns the pods that are left.
-func (k *packer) buyWhole(columns []pattern, bought map[int]float64, up float64) ([]bin, []int) {
+// buyWhole buys patterns in whole numbers, or the one of which most is bought once, and takes its pods off those left.
+func (k *packer) buyWhole(columns []pattern, bought map[int]float64, left []int) []bin {
 	var bins []bin
-	left := k.counts()
-	for j, p := range columns {
-		times := int(math.Floor(bought[j] + up + 1e-9))
-		b := bin{cand: p.cand, sum: make(vector, len(k.p.res.names))}
-		for i, n := range p.pods {
-			if n > 0 {
-				times = min(times, left[i]/int(n))
-				b.load = append(b.load, load{i, int(n)})
-				b.sum.addTimes(k.items[i].vec, int64(n))
-			}
+	first, most := -1, 0.0
+	for j := range columns {
+		if bought[j] > most+1e-9 {
+			first, most = j, bought[j]
 		}
-		if b.copies = times; times > 0 {
-			for _, l := range b.load {
-				left[l.item] -= l.n * times
-			}
+	}
+	for j := range columns {
+		times := int(math.Floor(bought[j] + 1e-9))
+		if most < 1-1e-9 && j == first {
+			times = 1
+		}
+		if b := k.binOf(&columns[j], times, left); b.copies > 0 {
 			bins = append(bins, b)
 		}
 	}
-	return bins, left
+	return bins
+}
+
+// binOf is a pattern so many times, or as often as the pods last, which it takes off those left.
+func (k *packer) binOf(p *pattern, times int, left []int) bin {
+	b := bin{cand: p.cand, sum: make(vector, len(k.p.res.names))}
+	for i, n := range p.pods {
+		if n > 0 {
+			times = min(times, left[i]/int(n))
+			b.load = append(b.load, load{i, int(n)})
+			b.sum.addTimes(k.items[i].vec, int64(n))
+		}
+	}
+	if len(b.load) == 0 {
+		return b
+	}
+	b.copies = times
+	for _, l := range b.load {
+		left[l.item] -= l.n * times
+	}
+	return b
+}
+
+// rebuy buys patterns for the pods that are left, each without what it would have of others.
+func (k *packer) rebuy(columns []pattern, left []int) ([]pattern, map[int]float64) {
+	counts, prices := make([]float64, len(left)), make([]float64, len(columns))
+	var cut []pattern
+	var pods [][]float64
+	for j := range columns {
+		p := pattern{columns[j].cand, columns[j].price, slices.Clone(columns[j].pods)}
+		for i, n := range left {
+			p.pods[i] = min(p.pods[i], float64(n))
+		}
+		cut, pods, prices[j] = append(cut, p), append(pods, p.pods), p.price
+	}
+	for i, n := range left {
+		counts[i] = float64(n)
+	}
+	_, _, bought := buy(prices, pods, counts)
+	return cut, bought
 }

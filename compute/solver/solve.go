@@ -144,18 +144,29 @@ func (k *packer) search() packing {
 			best[family], have[family] = got, true
 		}
 	}
+	start := &best[0]
+	if have[1] && better(&best[1], start) {
+		start = &best[1]
+	}
+	third, more := packing{}, false
+	if start.left == 0 && start.price > k.whole*1.001 && !k.stopped() {
+		third, more = k.patterns(start)
+		if more && better(&third, start) {
+			start = &third
+		}
+		if exchanged := k.exchange(*start); better(&exchanged, start) {
+			third, more = exchanged, true
+		}
+	}
 	out := k.improve(best[0])
 	if have[1] && best[1].price < best[0].price*1.15 {
 		if second := k.improve(best[1]); better(&second, &out) {
 			out = second
 		}
 	}
-	if out.left > 0 || out.price <= k.whole*1.001 || k.stopped() {
-		return out
-	}
-	if third, ok := k.patterns(&out); ok && third.price < out.price*1.03 {
+	if more && third.price < out.price*1.03 {
 		if third = k.improve(third); better(&third, &out) {
-			return third
+			out = third
 		}
 	}
 	return out

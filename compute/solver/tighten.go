@@ -38,7 +38,6 @@ func (k *packer) tighten() {
 		if total <= 0 || math.IsInf(total*scale, 1) {
 			continue
 		}
-		k.whole = max(k.whole, k.wholeNodes(worths, total, total*scale))
 		if total*scale > k.bound*(1+1e-9) {
 			k.bound = total * scale
 			for i := range values {
@@ -108,31 +107,49 @@ func normalise(values []float64, items []packItem) {
 }
 
 // knapsack finds what pods of most value a node has room for, in fractions: the
-// simplex method with a row per resource, from the empty node.
+// simplex method with a row per resource, from the empty node. Amounts are shares of the demand.
 type knapsack struct {
 	k       *packer
+	items   [][]float64
 	inverse [][]float64
-	basis   []int
+	basis   []int // items, or what stands behind them: room to spare in a resource
 	x, y    []float64
+	room    []float64
 	col     []float64
 }
 
 func newKnapsack(k *packer) *knapsack {
 	m := len(k.demand)
-	s := &knapsack{k: k, basis: make([]int, m), x: make([]float64, m), y: make([]float64, m), col: make([]float64, m)}
+	s := &knapsack{k: k, items: make([][]float64, len(k.items)), basis: make([]int, m), x: make([]float64, m), y: make([]float64, m), room: make([]float64, m), col: make([]float64, m)}
 	for range m {
 		s.inverse = append(s.inverse, make([]float64, m))
 	}
+	flat := make([]float64, m*len(k.items))
+	for i := range k.items {
+		s.items[i] = s.shares(k.items[i].float, flat[i*m:(i+1)*m:(i+1)*m])
+	}
 	return s
+}
+
+// shares turns amounts into shares of the demand; what nothing asks for counts as none.
+func (s *knapsack) shares(amounts, into []float64) []float64 {
+	for d, n := range s.k.demand {
+		into[d] = 0
+		if n > 0 {
+			into[d] = max(0, amounts[d]) / n
+		}
+	}
+	return into
 }
 
 // most is the value of the best fractional filling of a candidate.
 func (s *knapsack) most(values []float64, c int) float64 {
 	cand := &s.k.cands[c]
 	m := len(s.basis)
+	s.shares(cand.float, s.room)
+	copy(s.x, s.room)
 	for d := range m {
-		s.basis[d] = -1
-		s.x[d] = max(0, cand.float[d])
+		s.basis[d] = len(s.items) + d
 		clear(s.inverse[d])
 		s.inverse[d][d] = 1
 	}
@@ -140,40 +157,57 @@ func (s *knapsack) most(values []float64, c int) float64 {
 		for d := range m {
 			s.y[d] = 0
 			for r := range m {
-				if s.basis[r] >= 0 {
-					s.y[d] += values[s.basis[r]] * s.inverse[r][d]
+				if i := s.basis[r]; i < len(s.items) {
+					s.y[d] += values[i] * s.inverse[r][d]
 				}
 			}
 		}
-		enter, gain := -1, 1e-12
-		for i := range s.k.items {
-			it := &s.k.items[i]
-			if !it.bits.has(cand.off) {
-				continue
-			}
-			if g := values[i] - dot(s.y, it.float); g > gain*(1+1e-9) && g > values[i]*1e-9 {
-				enter, gain = i, g
-			}
-		}
-		if enter < 0 || !s.pivot(enter) {
+		if enter := s.enter(values, cand); enter < 0 || !s.pivot(enter) {
 			break
 		}
 	}
 	// The duals bound the optimum from above whatever rounding did: take those.
 	worth := 0.0
 	for d := range m {
-		worth += max(0, s.y[d]) * max(0, cand.float[d])
+		worth += max(0, s.y[d]) * s.room[d]
 	}
 	return worth * (1 + 1e-9)
+}
+
+// enter chooses what makes the filling worth more: the item that gains most, or room that is better left free.
+func (s *knapsack) enter(values []float64, cand *candidate) int {
+	enter, gain := -1, 0.0
+	for i := range s.items {
+		if g := values[i] - dot(s.y, s.items[i]); g > gain*(1+1e-9) && g > values[i]*1e-9 && s.k.items[i].bits.has(cand.off) {
+			enter, gain = i, g
+		}
+	}
+	if enter >= 0 {
+		return enter
+	}
+	for d, y := range s.y {
+		if g := -y * s.room[d]; g > gain*(1+1e-9) && g > 1e-12 {
+			enter, gain = len(s.items)+d, g
+		}
+	}
+	return enter
+}
+
+// duals are what the resources are worth in the last filling.
+func (s *knapsack) duals() []float64 {
+	y := make([]float64, len(s.y))
+	for d, v := range s.y {
+		if s.k.demand[d] > 0 {
+			y[d] = max(0, v) / s.k.demand[d]
+		}
+	}
+	return y
 }
 
 // prices are values of the resources in the last filling, raised until no pod is worth more than what it takes: so they
 // bound what any candidate can hold.
 func (s *knapsack) prices(values []float64) ([]float64, bool) {
-	y := make([]float64, len(s.y))
-	for d, v := range s.y {
-		y[d] = max(0, v)
-	}
+	y := s.duals()
 	raise := 1.0
 	for i := range s.k.items {
 		if values[i] <= 0 {
@@ -192,10 +226,13 @@ func (s *knapsack) prices(values []float64) ([]float64, bool) {
 }
 
 func (s *knapsack) pivot(enter int) bool {
-	weights := s.k.items[enter].float
 	leave, ratio := -1, math.Inf(1)
 	for r := range s.basis {
-		s.col[r] = dot(s.inverse[r], weights)
+		if enter < len(s.items) {
+			s.col[r] = dot(s.inverse[r], s.items[enter])
+		} else {
+			s.col[r] = s.inverse[r][enter-len(s.items)]
+		}
 		if s.col[r] > 1e-12 && s.x[r]/s.col[r] < ratio {
 			leave, ratio = r, s.x[r]/s.col[r]
 		}

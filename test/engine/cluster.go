@@ -50,7 +50,8 @@ type Decision struct {
 	Launch  []Launch
 	Place   map[string][]string // pods by the existing node that gets them
 	LeftOut int                 // pods that wait and get no node
-	Bound   float64             // the launches can't cost less; 0 where it is not known
+	// Bound and WholeBound are prices that the launches can't be below, in fractions of nodes and in whole ones; 0 where they are not known.
+	Bound, WholeBound float64
 }
 
 // Price is what the launches cost per hour.

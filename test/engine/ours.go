@@ -76,7 +76,7 @@ func (e *Engine) Consolidate() (Decision, error) {
 }
 
 func fromPlan(plan solver.Plan) Decision {
-	d := Decision{Place: map[string][]string{}, LeftOut: len(plan.Unplaced), Bound: plan.Bound}
+	d := Decision{Place: map[string][]string{}, LeftOut: len(plan.Unplaced), Bound: plan.Bound, WholeBound: plan.WholeBound}
 	d.add(plan.Placements, plan.Claims)
 	return d
 }

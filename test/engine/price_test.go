@@ -19,7 +19,7 @@ func prices(w io.Writer, p params) error {
 	if err != nil {
 		return err
 	}
-	s := newSheet(w, "Prices: "+priceRegion+", list prices", "types       ", "mix           ", "pods", "bound $/h", "engine $/h", "above bound", "nodes", "cpu    ",
+	s := newSheet(w, "Prices: "+priceRegion+", list prices", "types       ", "mix           ", "pods", "bound $/h", "engine $/h", "above bound", "above whole", "nodes", "cpu    ",
 		"Karpenter $/h", "above bound", "nodes", "cpu    ", "saved", "refused")
 	var sums []summary
 	for _, a := range allowed {
@@ -37,7 +37,7 @@ func prices(w io.Writer, p params) error {
 		}
 		sums = append(sums, sum)
 	}
-	s = newSheet(w, "In short", "types       ", "cases", "engine above bound, median", "worst", "Karpenter above bound, median", "worst", "saved, mean", "least", "dearer than Karpenter", "refused")
+	s = newSheet(w, "In short", "types       ", "cases", "engine above bound, median", "worst", "above whole, median", "worst", "Karpenter above bound, median", "worst", "saved, mean", "least", "dearer than Karpenter", "refused")
 	for _, sum := range sums {
 		sum.print(s)
 	}
@@ -55,9 +55,9 @@ func priceCluster(a Allowed, mix Mix, pods int, seed uint64) *Cluster {
 
 // summary gathers what the rows of a set of types say.
 type summary struct {
-	name                string
-	ours, theirs, saved []float64
-	dearer, refused     int
+	name                       string
+	ours, whole, theirs, saved []float64
+	dearer, refused            int
 }
 
 // compare adds a row.
@@ -70,8 +70,9 @@ func (sum *summary) compare(s *sheet, c *Cluster, mix Mix, p params) error {
 		return fmt.Errorf("the engine leaves out %d pods, Karpenter %d", ours.LeftOut, theirs.LeftOut)
 	}
 	above := ours.Price()/ours.Bound - 1
-	sum.ours = append(sum.ours, above)
-	cells := []string{sum.name, mix.Name, count(len(c.Waiting)), dollars(ours.Bound), dollars(ours.Price()), percent(above), count(len(ours.Launch)), duration(ours.CPU)}
+	aboveWhole := ours.Price()/ours.WholeBound - 1
+	sum.ours, sum.whole = append(sum.ours, above), append(sum.whole, aboveWhole)
+	cells := []string{sum.name, mix.Name, count(len(c.Waiting)), dollars(ours.Bound), dollars(ours.Price()), percent(above), percent(aboveWhole), count(len(ours.Launch)), duration(ours.CPU)}
 	if len(c.Waiting) <= p.most {
 		above, saved := theirs.Price()/ours.Bound-1, 1-ours.Price()/theirs.Price()
 		sum.theirs, sum.saved = append(sum.theirs, above), append(sum.saved, saved)
@@ -82,7 +83,7 @@ func (sum *summary) compare(s *sheet, c *Cluster, mix Mix, p params) error {
 	}
 	if err := c.Case().Check(solver.Solve(NewEngine(c).snapshot())); err != nil {
 		sum.refused++
-		cells = append(append(cells, make([]string, 13-len(cells))...), err.Error())
+		cells = append(append(cells, make([]string, 14-len(cells))...), err.Error())
 	}
 	s.row(cells...)
 	return nil
@@ -92,11 +93,11 @@ func (sum *summary) print(s *sheet) {
 	if len(sum.ours) == 0 {
 		return
 	}
-	cells := []string{sum.name, count(len(sum.ours)), percent(median(sum.ours)), percent(slices.Max(sum.ours))}
+	cells := []string{sum.name, count(len(sum.ours)), percent(median(sum.ours)), percent(slices.Max(sum.ours)), percent(median(sum.whole)), percent(slices.Max(sum.whole))}
 	if len(sum.theirs) > 0 {
 		cells = append(cells, percent(median(sum.theirs)), percent(slices.Max(sum.theirs)), percent(mean(sum.saved)), percent(slices.Min(sum.saved)), count(sum.dearer))
 	}
-	cells = append(cells, make([]string, 9-len(cells))...)
+	cells = append(cells, make([]string, 11-len(cells))...)
 	s.row(append(cells, count(sum.refused))...)
 }
 

@@ -1,0 +1,191 @@
+package solver
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+// Bounds of the search for what pods are worth: rounds, kinds of pods that are told apart one by one, and parts and ratios by which others are.
+const (
+	worthRounds = 24
+	worthItems  = 30
+	worthParts  = 5
+	worthRatios = 4
+)
+
+// appraise improves on the bound, and on what pods are worth, by column generation: a linear programme buys fillings of
+// nodes, its duals say what the pods are worth, and where a node could hold more than it costs, that filling is added.
+// A large pod comes to be worth more than small ones of the same size together, because only some nodes can hold it.
+// Fillings may hold fractions of pods, so that the search for one is a linear programme too; that only lowers the bound.
+func (k *packer) appraise(cands []int) {
+	traits := k.traits(cands)
+	demand := make([]float64, len(traits))
+	for t, trait := range traits {
+		for i := range k.items {
+			demand[t] += trait[i] * float64(k.items[i].count)
+		}
+	}
+	a := &appraisal{k: k, s: newKnapsack(k), traits: traits, values: make([]float64, len(k.items))}
+	for i := range k.items {
+		a.values[i] = k.items[i].value
+	}
+	a.alone(cands)
+	a.fill(cands)
+	for range worthRounds {
+		optimum, duals, _ := buy(a.prices, a.columns, demand)
+		if math.IsInf(optimum, 1) || k.stopped() {
+			return
+		}
+		clear(a.values)
+		for t, y := range duals {
+			for i := range a.values {
+				a.values[i] += y * traits[t][i]
+			}
+		}
+		scale := a.fill(cands)
+		if optimum*scale > k.bound*(1+1e-9) {
+			k.bound = optimum * scale
+			for i := range k.items {
+				k.items[i].value = a.values[i] * scale
+			}
+		}
+		if scale >= 0.999 {
+			return
+		}
+	}
+}
+
+// appraisal is a search for what pods are worth.
+type appraisal struct {
+	k       *packer
+	s       *knapsack
+	traits  [][]float64
+	values  []float64
+	prices  []float64
+	columns [][]float64 // of each filling, the sum of each trait
+}
+
+// alone adds fillings of one item each, on the candidate that it takes least of.
+func (a *appraisal) alone(cands []int) {
+	for i := range a.k.items {
+		best, at, most := math.Inf(1), -1, 0.0
+		for _, c := range cands {
+			if n := a.k.most(i, c); n > 0 && a.k.cands[c].price/n < best {
+				best, at, most = a.k.cands[c].price/n, c, n
+			}
+		}
+		if at >= 0 {
+			a.add(at, func(add func(i int, n float64)) { add(i, most) })
+		}
+	}
+}
+
+// most is how many pods of an item a candidate can hold, in fractions.
+func (k *packer) most(i, c int) float64 {
+	it := &k.items[i]
+	if !it.bits.has(k.cands[c].off) {
+		return 0
+	}
+	n := math.Inf(1)
+	for d, f := range it.float {
+		if f > 0 {
+			n = min(n, k.cands[c].float[d]/f)
+		}
+	}
+	return n
+}
+
+// fill adds the best filling of each candidate that holds more than it costs, and returns the factor that brings all
+// values down to where none does.
+func (a *appraisal) fill(cands []int) float64 {
+	scale := 1.0
+	for _, c := range cands {
+		price := a.k.cands[c].price
+		worth := a.s.most(a.values, c)
+		if worth <= price*(1+1e-6) {
+			continue
+		}
+		scale = min(scale, price/worth)
+		a.add(c, func(add func(i int, n float64)) {
+			for d, i := range a.s.basis {
+				if i < len(a.values) && a.s.x[d] > 0 {
+					add(i, a.s.x[d])
+				}
+			}
+		})
+	}
+	return scale
+}
+
+// add notes a filling of a candidate.
+func (a *appraisal) add(c int, each func(add func(i int, n float64))) {
+	column := make([]float64, len(a.traits))
+	each(func(i int, n float64) {
+		for t := range a.traits {
+			column[t] += a.traits[t][i] * n
+		}
+	})
+	a.prices, a.columns = append(a.prices, a.k.cands[c].price), append(a.columns, column)
+}
+
+// traits are what pods are valued by. A few kinds of pods have a value each; many have values for the resources that
+// differ between groups, a group being those that suit about the same candidates.
+func (k *packer) traits(cands []int) [][]float64 {
+	var out [][]float64
+	if len(k.items) <= worthItems {
+		for i := range k.items {
+			trait := make([]float64, len(k.items))
+			trait[i] = 1
+			out = append(out, trait)
+		}
+		return out
+	}
+	groups := k.grouped(cands)
+	for d, n := range k.demand {
+		if n <= 0 {
+			continue
+		}
+		width := 1
+		if d == dimCPU || d == dimMemory {
+			width = slices.Max(groups) + 1
+		}
+		traits := make([][]float64, width)
+		for g := range traits {
+			traits[g] = make([]float64, len(k.items))
+		}
+		for i := range k.items {
+			traits[min(groups[i], width-1)][i] = k.items[i].float[d]
+		}
+		out = append(out, traits...)
+	}
+	return out
+}
+
+// grouped numbers groups of items alike: parts by the candidates that suit them, and of each part quarters by memory per cpu.
+func (k *packer) grouped(cands []int) []int {
+	suit, ratio := make([]int, len(k.items)), make([]float64, len(k.items))
+	order := make([]int, len(k.items))
+	for i := range k.items {
+		order[i] = i
+		ratio[i] = k.items[i].float[dimMemory] / max(1, k.items[i].float[dimCPU])
+		for _, c := range cands {
+			if k.items[i].bits.has(k.cands[c].off) {
+				suit[i]++
+			}
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Or(slices.Compare(k.items[a].label, k.items[b].label), cmp.Compare(suit[a], suit[b]))
+	})
+	groups, number := make([]int, len(k.items)), 0
+	for n := range worthParts {
+		part := order[n*len(order)/worthParts : (n+1)*len(order)/worthParts]
+		slices.SortStableFunc(part, func(a, b int) int { return cmp.Compare(ratio[a], ratio[b]) })
+		for at, i := range part {
+			groups[i] = number + at*worthRatios/len(part)
+		}
+		number += worthRatios
+	}
+	return groups
+}
