@@ -7,14 +7,16 @@ import (
 	"slices"
 )
 
-// Bounds of the search for covers: parts that a measure divides the whole into, the most of them that are asked for, measures, nodes in a set beyond which
-// fractions hardly matter, and sets that are kept in mind.
+// Bounds of the search for covers: parts that a measure divides the whole into, the most of them that are asked for,
+// measures, sets of nodes that are kept in mind, candidates and pods beyond which and effort below which there is none.
 const (
 	coverParts    = 4096
 	coverMost     = coverParts + coverParts/10
 	coverMeasures = 16
-	coverNodes    = 40
 	coverStates   = 20_000
+	coverCands    = 128
+	coverPods     = 400
+	coverEffort   = 0.5
 )
 
 // cover finds the cheapest sets of whole nodes that are large enough for pods by every measure. A measure values each
@@ -38,10 +40,13 @@ type measure struct {
 
 // measure finds out what the pods come to in whole nodes, where that may be more than in fractions.
 func (k *packer) measure() {
-	if k.pods() > 400 || len(k.p.reservations) > 0 || len(k.cands) == 0 || k.bound <= 0 {
+	if k.pods() > coverPods || k.p.effort() < coverEffort || len(k.p.reservations) > 0 || len(k.cands) == 0 || k.bound <= 0 {
 		return
 	}
 	cands := k.unbeaten()
+	if len(cands) > coverCands {
+		return
+	}
 	k.appraise(cands)
 	k.cover = k.newCover(cands)
 	k.whole = max(k.bound, k.cover.least(k.cover.needOf(k.counts())))

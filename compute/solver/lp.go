@@ -1,6 +1,9 @@
 package solver
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // bound solves the linear programme behind packing: buy fractions of nodes, at
 // least price, so that they have room for the demand in every dimension.
@@ -30,10 +33,8 @@ func buy(prices []float64, room [][]float64, demand []float64) (float64, []float
 	}
 	s := newSimplex(prices, room, demand, dims)
 	s.run()
-	for i, v := range s.x {
-		if s.basis[i] >= len(prices)+len(dims) && v > 1e-9 {
-			return math.Inf(1), duals, nil
-		}
+	if !s.feasible() {
+		return math.Inf(1), duals, nil
 	}
 	bought := map[int]float64{}
 	for i, j := range s.basis {
@@ -65,7 +66,7 @@ type simplex struct {
 }
 
 func newSimplex(prices []float64, room [][]float64, demand []float64, dims []int) *simplex {
-	s := &simplex{n: len(prices), m: len(dims), prices: prices}
+	s := &simplex{n: len(prices), m: len(dims), prices: slices.Clone(prices)}
 	flat := make([]float64, s.n*s.m)
 	top := 1.0
 	for o := range prices {
@@ -90,6 +91,27 @@ func newSimplex(prices []float64, room [][]float64, demand []float64, dims []int
 	}
 	s.y = make([]float64, s.m)
 	return s
+}
+
+// add takes another offering in, so that run goes on from where it was. Its room stands in the order of the rows, scaled.
+func (s *simplex) add(price float64, room []float64) {
+	s.prices, s.columns = append(s.prices, price), append(s.columns, room)
+	for i, j := range s.basis {
+		if j >= s.n {
+			s.basis[i]++
+		}
+	}
+	s.n++
+}
+
+// feasible tells whether all demand is met.
+func (s *simplex) feasible() bool {
+	for i, v := range s.x {
+		if s.basis[i] >= s.n+s.m && v > 1e-9 {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *simplex) cost(j int) float64 {

@@ -62,9 +62,11 @@ func (k *packer) patterns(from *packing) (packing, bool) {
 	return k.round(columns, bought), true
 }
 
-// settled tells whether the labels of a node follow from its offering alone.
+// settled tells whether the labels of a node follow from its offering alone, and whether rules per node, where there are
+// any, are worth the effort.
 func (k *packer) settled() bool {
-	return len(k.pl.minValues) == 0 && !slices.ContainsFunc(k.items, func(it packItem) bool { return it.rest != 0 })
+	little := k.p.effort() < coverEffort
+	return len(k.pl.minValues) == 0 && !slices.ContainsFunc(k.items, func(it packItem) bool { return it.rest != 0 || little && it.class.perNode })
 }
 
 // firstPatterns are those of a packing, and of each item alone on the node that suits it best.
@@ -230,7 +232,7 @@ func (k *packer) round(columns []pattern, bought map[int]float64) packing {
 	best := packing{left: math.MaxInt}
 	left := k.counts()
 	var bins []bin
-	for range patternDives {
+	for range int(max(2, min(1, k.p.effort())*patternDives)) {
 		for _, pr := range []params{{tries: 16}, {tries: 16, balanced: true}} {
 			out := k.newFiller().run(pr, slices.Clone(left), k.order(0), k.pl.limits.clone(), slices.Clone(k.p.reservations))
 			out.bins = append(out.bins, bins...)

@@ -6,12 +6,14 @@ import (
 	"slices"
 )
 
-// Bounds of the search for what pods are worth: rounds, kinds of pods that are told apart one by one, and parts and ratios by which others are.
+// Bounds of the search for what pods are worth: rounds, kinds of pods that are told apart one by one, parts and ratios by
+// which others are, and when it ends.
 const (
 	worthRounds = 24
 	worthItems  = 30
 	worthParts  = 5
 	worthRatios = 4
+	worthEnough = 0.997 // of the optimum
 )
 
 // appraise improves on the bound, and on what pods are worth, by column generation: a linear programme buys fillings of
@@ -19,30 +21,20 @@ const (
 // A large pod comes to be worth more than small ones of the same size together, because only some nodes can hold it.
 // Fillings may hold fractions of pods, so that the search for one is a linear programme too; that only lowers the bound.
 func (k *packer) appraise(cands []int) {
-	traits := k.traits(cands)
-	demand := make([]float64, len(traits))
-	for t, trait := range traits {
-		for i := range k.items {
-			demand[t] += trait[i] * float64(k.items[i].count)
-		}
-	}
-	a := &appraisal{k: k, s: newKnapsack(k), traits: traits, values: make([]float64, len(k.items))}
-	for i := range k.items {
-		a.values[i] = k.items[i].value
-	}
+	a := newAppraisal(k, cands)
 	a.alone(cands)
 	a.fill(cands)
+	rows := make([]int, len(a.traits))
+	for t := range rows {
+		rows[t] = t
+	}
+	lp := newSimplex(a.prices, a.columns, slices.Repeat([]float64{1}, len(rows)), rows)
 	for range worthRounds {
-		optimum, duals, _ := buy(a.prices, a.columns, demand)
-		if math.IsInf(optimum, 1) || k.stopped() {
+		if lp.run(); !lp.feasible() || k.stopped() {
 			return
 		}
-		clear(a.values)
-		for t, y := range duals {
-			for i := range a.values {
-				a.values[i] += y * traits[t][i]
-			}
-		}
+		optimum := a.take(lp.y)
+		before := len(a.columns)
 		scale := a.fill(cands)
 		if optimum*scale > k.bound*(1+1e-9) {
 			k.bound = optimum * scale
@@ -50,10 +42,43 @@ func (k *packer) appraise(cands []int) {
 				k.items[i].value = a.values[i] * scale
 			}
 		}
-		if scale >= 0.999 {
+		if scale >= worthEnough || k.bound >= optimum*worthEnough {
 			return
 		}
+		for j := before; j < len(a.columns); j++ {
+			lp.add(a.prices[j], a.columns[j])
+		}
 	}
+}
+
+func newAppraisal(k *packer, cands []int) *appraisal {
+	a := &appraisal{k: k, s: newKnapsack(k), values: make([]float64, len(k.items))}
+	for _, trait := range k.traits(cands) {
+		demand := 0.0
+		for i := range k.items {
+			demand += trait[i] * float64(k.items[i].count)
+		}
+		if demand > 0 {
+			a.traits, a.demand = append(a.traits, trait), append(a.demand, demand)
+		}
+	}
+	for i := range k.items {
+		a.values[i] = k.items[i].value
+	}
+	return a
+}
+
+// take turns what the whole of each trait is worth into what pods are, and returns what they all are.
+func (a *appraisal) take(duals []float64) float64 {
+	clear(a.values)
+	optimum := 0.0
+	for t, y := range duals {
+		optimum += y
+		for i, part := range a.traits[t] {
+			a.values[i] += y * part / a.demand[t]
+		}
+	}
+	return optimum
 }
 
 // appraisal is a search for what pods are worth.
@@ -61,9 +86,10 @@ type appraisal struct {
 	k       *packer
 	s       *knapsack
 	traits  [][]float64
+	demand  []float64 // of each trait, the sum over all pods
 	values  []float64
 	prices  []float64
-	columns [][]float64 // of each filling, the sum of each trait
+	columns [][]float64 // of each filling, its share of the demand of each trait
 }
 
 // alone adds fillings of one item each, on the candidate that it takes least of.
@@ -123,7 +149,7 @@ func (a *appraisal) add(c int, each func(add func(i int, n float64))) {
 	column := make([]float64, len(a.traits))
 	each(func(i int, n float64) {
 		for t := range a.traits {
-			column[t] += a.traits[t][i] * n
+			column[t] += a.traits[t][i] * n / a.demand[t]
 		}
 	})
 	a.prices, a.columns = append(a.prices, a.k.cands[c].price), append(a.columns, column)
