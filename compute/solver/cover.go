@@ -144,11 +144,11 @@ func (v *cover) measure(k *packer, counts func(item int) bool, value func(item i
 }
 
 // measureWorths adds a measure that is known: what pods are worth, and at most what can be on each of the candidates.
-func (k *packer) measureWorths(cands []int, values, worths []float64) {
+func (k *packer) measureWorths(values, worths []float64) {
 	if k.cover == nil {
 		return
 	}
-	m := measure{values: slices.Clone(values), worth: make([]int32, len(cands))}
+	m := measure{values: slices.Clone(values), worth: make([]int32, len(k.cover.cands))}
 	total := 0.0
 	for i := range k.items {
 		total += values[i] * float64(k.items[i].count)

@@ -17,9 +17,10 @@
 //   - domains, rules, feasible, preferences: what remains is split by topology
 //     domain, so that each piece (an item) no longer depends on the others except
 //     on its own node.
-//   - pack, fill, grow, mix, improve, patterns: items become nodes at the lowest
-//     price, by several methods of which the cheapest counts.
-//   - lp, tighten, whole: the bounds that the price is measured against.
+//   - pack, fill, grow, mix, improve, patterns, exchange: items become nodes at the
+//     lowest price, by several methods of which the cheapest counts.
+//   - lp, tighten, worth, cover: what pods are worth, and the bounds that the price
+//     is measured against.
 //   - limits, repair, followers, rescue: what limits leave out, and what must be
 //     near other pods, finds a place after all.
 //   - claims, explain: the result in words that a controller can act on.

@@ -54,7 +54,7 @@ func (k *packer) patterns(from *packing) (packing, bool) {
 		}
 		k.whole = max(k.whole, optimum*scale)
 		if len(more) == 0 || scale >= 0.9995 {
-			k.measureWorths(cands, values, worths)
+			k.measureWorths(values, worths)
 			break
 		}
 		columns = append(columns, more...)

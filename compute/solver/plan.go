@@ -14,7 +14,8 @@ type Plan struct {
 	// Price is what the claims cost in dollars per hour.
 	Price float64
 	// Bound is a price that no set of new nodes for the same pods can be below:
-	// the optimum with nodes that may be bought in fractions.
+	// the optimum with nodes that may be bought in fractions, the pods being in the zones and other domains that
+	// spreads, affinities and preferences were settled in.
 	Bound float64
 	// WholeBound is the same for nodes that are bought whole: between Bound and what the cheapest plan costs.
 	WholeBound float64
