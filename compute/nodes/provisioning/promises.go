@@ -15,8 +15,10 @@ import (
 const (
 	// unseen is how long a claim that was just made may be missing from the picture.
 	unseen = 30 * time.Second
-	// overdue is how long after its node is ready a promised pod may stay unbound.
+	// overdue is how long after its node is ready a promised pod may stay unbound, and perPod how much longer for each pod
+	// that the scheduler could bind and has not: after a large scale-up it works at them for minutes.
 	overdue = 30 * time.Second
+	perPod  = 100 * time.Millisecond
 )
 
 // promise says which waiting pods a claim was made for.
@@ -79,6 +81,7 @@ func (p *promises) review(machines []*state.Machine, pods []*corev1.Pod, leaving
 	for _, pod := range pods {
 		unbound[pod.UID] = pod
 	}
+	patience := overdue + perPod*time.Duration(p.bindable(byClaim, unbound))
 	for _, name := range sortedKeys(p.byClaim) {
 		made := p.byClaim[name]
 		for uid := range made.pods {
@@ -99,7 +102,7 @@ func (p *promises) review(machines []*state.Machine, pods []*corev1.Pod, leaving
 		if m.Initialized() && made.ready.IsZero() {
 			made.ready = now
 		}
-		if m.Initialized() && now.Sub(made.ready) > overdue {
+		if m.Initialized() && now.Sub(made.ready) > patience {
 			for _, uid := range sortedKeys(made.pods) {
 				k.broken = append(k.broken, unbound[uid])
 			}
@@ -108,8 +111,23 @@ func (p *promises) review(machines []*state.Machine, pods []*corev1.Pod, leaving
 		}
 		k.keep(m.Name(), made, unbound, nodeName(m))
 	}
-	p.adopt(&k, byNode, pods, leaving, now)
+	p.adopt(&k, byNode, pods, leaving, now, patience)
 	return k
+}
+
+// bindable counts the promised pods whose nodes are ready for them.
+func (p *promises) bindable(byClaim map[string]*state.Machine, unbound map[types.UID]*corev1.Pod) (n int) {
+	for name, made := range p.byClaim {
+		if m := byClaim[name]; m == nil || !m.Initialized() {
+			continue
+		}
+		for uid := range made.pods {
+			if unbound[uid] != nil {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 func (k *kept) keep(machine string, made *promise, unbound map[types.UID]*corev1.Pod, node string) {
@@ -125,7 +143,7 @@ func (k *kept) keep(machine string, made *promise, unbound map[types.UID]*corev1
 
 // adopt takes nominations over that nobody here remembers: those of an earlier life of this controller, and those of the
 // scheduler, which makes room by preemption. They count as promises for a while.
-func (p *promises) adopt(k *kept, byNode map[string]*state.Machine, pods []*corev1.Pod, leaving func(string) bool, now time.Time) {
+func (p *promises) adopt(k *kept, byNode map[string]*state.Machine, pods []*corev1.Pod, leaving func(string) bool, now time.Time, patience time.Duration) {
 	seen := map[types.UID]bool{}
 	for _, pod := range pods {
 		m := byNode[pod.Status.NominatedNodeName]
@@ -138,7 +156,7 @@ func (p *promises) adopt(k *kept, byNode map[string]*state.Machine, pods []*core
 			since = now
 			p.taken[pod.UID] = now
 		}
-		if now.Sub(since) > 2*overdue {
+		if now.Sub(since) > 2*patience {
 			continue
 		}
 		k.byMachine[m.Name()] = append(k.byMachine[m.Name()], pod)

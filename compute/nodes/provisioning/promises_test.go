@@ -1,6 +1,7 @@
 package provisioning
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -72,6 +73,24 @@ func TestPromisesFollowAClaimToItsNode(t *testing.T) {
 	k = p.review(machines, []*corev1.Pod{b}, nobody, start.Add(10*time.Second+overdue+time.Second))
 	if k.pods["b"] || len(k.broken) != 1 {
 		t.Errorf("an overdue pod is still promised: %+v", k)
+	}
+}
+
+// A scheduler with hundreds of pods to bind takes its time.
+func TestPromisesWaitForABusyScheduler(t *testing.T) {
+	p := newPromises()
+	var pods []*corev1.Pod
+	for i := range 400 {
+		pods = append(pods, pod(fmt.Sprintf("p%03d", i), ""))
+	}
+	p.add(claim("c", "i-1"), pods, start)
+	machines := []*state.Machine{{Claim: claim("c", "i-1"), Node: node("i-1", true)}}
+	p.review(machines, pods, nobody, start)
+	if k := p.review(machines, pods, nobody, start.Add(overdue+time.Second)); len(k.pods) != 400 {
+		t.Errorf("%d of 400 pods are promised while the scheduler works at them", len(k.pods))
+	}
+	if k := p.review(machines, pods, nobody, start.Add(overdue+400*perPod+time.Second)); len(k.broken) != 400 {
+		t.Errorf("%d of 400 promises are broken although the scheduler has had its time", len(k.broken))
 	}
 }
 
