@@ -2,7 +2,6 @@ package disruption
 
 import (
 	"cmp"
-	"container/heap"
 	"hash/fnv"
 	"slices"
 
@@ -10,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/automode-dev/automode/compute/solver"
+	"github.com/automode-dev/automode/internal/firstfit"
 )
 
 // orders is in how many orders evictions are rehearsed.
@@ -203,19 +203,13 @@ func (r *rehearsal) fill(steps []Step, pods []evicted) (lost []evicted) {
 	return lost
 }
 
-// stage is nodes that take pods while steps are carried out: a heap with the
-// one with most free on top.
+// stage is nodes that take pods while steps are carried out.
 type stage struct {
 	*screen
-	nodes  []staged
+	nodes  []*screenNode
+	free   *firstfit.Index // of the nodes, by the share that is free
+	dims   int             // resources that the index knows
 	placed []placed
-}
-
-// staged is a node with the share of it that is free.
-type staged struct {
-	*screenNode
-	share float64
-	order int // between nodes with the same share
 }
 
 // placed is a pod on a node, for the time of a rehearsal.
@@ -225,12 +219,18 @@ type placed struct {
 }
 
 func (r *rehearsal) newStage(nodes []*screenNode) *stage {
-	g := &stage{screen: r.screen}
-	for i, x := range nodes {
-		g.nodes = append(g.nodes, staged{x, x.freeShare(r.screen), i})
+	g := &stage{screen: r.screen, nodes: nodes, dims: len(r.names) + 1}
+	g.free = firstfit.New(len(nodes), g.dims, screenCPU, screenMemory)
+	for i := range nodes {
+		g.note(i)
 	}
-	heap.Init(g)
 	return g
+}
+
+// note takes over what a node has free.
+func (g *stage) note(i int) {
+	g.free.Set(i, g.nodes[i].free)
+	g.free.Score(i, g.nodes[i].freeShare(g.screen))
 }
 
 // remaining is the nodes that exist and stay.
@@ -273,22 +273,14 @@ func (r *rehearsal) replacement(c *solver.Claim) *screenNode {
 
 // place puts a pod on the freest node that takes it, if one does.
 func (g *stage) place(k *podKind) bool {
-	var passed []staged
-	for len(g.nodes) > 0 && !(g.fits(k, g.nodes[0].screenNode) && g.allows(k, g.nodes[0].screenNode)) {
-		passed = append(passed, heap.Pop(g).(staged))
+	i := g.free.Best(k.request[:min(len(k.request), g.dims)], func(i int) bool { return g.fits(k, g.nodes[i]) && g.allows(k, g.nodes[i]) })
+	if i < 0 {
+		return false
 	}
-	found := len(g.nodes) > 0
-	if found {
-		x := &g.nodes[0]
-		g.add(x.screenNode, k, -1)
-		x.share = x.freeShare(g.screen)
-		g.placed = append(g.placed, placed{x.screenNode, k})
-		heap.Fix(g, 0)
-	}
-	for _, x := range passed {
-		heap.Push(g, x)
-	}
-	return found
+	g.add(g.nodes[i], k, -1)
+	g.placed = append(g.placed, placed{g.nodes[i], k})
+	g.note(i)
+	return true
 }
 
 // clear takes all pods away again.
@@ -296,21 +288,4 @@ func (g *stage) clear() {
 	for _, p := range g.placed {
 		g.add(p.on, p.kind, 1)
 	}
-}
-
-// Len, Less, Swap, Push and Pop are heap.Interface.
-func (g *stage) Len() int { return len(g.nodes) }
-
-func (g *stage) Less(i, j int) bool {
-	a, b := &g.nodes[i], &g.nodes[j]
-	return a.share > b.share || a.share == b.share && a.order < b.order
-}
-func (g *stage) Swap(i, j int) { g.nodes[i], g.nodes[j] = g.nodes[j], g.nodes[i] }
-func (g *stage) Push(x any)    { g.nodes = append(g.nodes, x.(staged)) }
-
-func (g *stage) Pop() any {
-	last := len(g.nodes) - 1
-	x := g.nodes[last]
-	g.nodes = g.nodes[:last]
-	return x
 }

@@ -1,5 +1,5 @@
-// Package firstfit finds the first of many nodes that has room for a pod without looking at all those before it that have
-// none. It knows amounts of resources only, decides nothing, and keeps no reference to what it is given.
+// Package firstfit finds the first of many nodes that has room for a pod, or the best, without looking at all those that
+// have none. It knows amounts of resources only, decides nothing, and keeps no reference to what it is given.
 package firstfit
 
 import (
@@ -16,6 +16,7 @@ type Index struct {
 	cpu, memory int // their positions in an amount
 	most        []int64
 	ratios      []*ratio
+	scores      []float64 // the highest below each place, nil until asked
 }
 
 // ratio is a tree of min(cpu, memory / per): a node with room for so much cpu and per times as much memory is not below.
@@ -161,4 +162,65 @@ func (x *Index) newRatio(per int64) *ratio {
 		r.most[place] = min(leaf[x.cpu], leaf[x.memory]/per)
 	}
 	return r
+}
+
+// Best is the node of the highest score, the first of equal ones, that has room for an amount and suits; -1 when there is
+// none. Scores are given by Score, 0 before.
+func (x *Index) Best(amount []int64, suits func(node int) bool) int {
+	if x.scores == nil {
+		x.scores = make([]float64, 2*x.leaves)
+	}
+	b := best{x: x, amount: amount, suits: suits, ratio: x.ratioOf(amount), node: -1}
+	b.look(1, 0, x.leaves)
+	return b.node
+}
+
+// Score says how good a node is for Best.
+func (x *Index) Score(node int, score float64) {
+	if x.scores == nil {
+		x.scores = make([]float64, 2*x.leaves)
+	}
+	place := x.leaves + node
+	for x.scores[place] != score {
+		x.scores[place] = score
+		if place /= 2; place == 0 {
+			return
+		}
+		score = max(x.scores[2*place], x.scores[2*place+1])
+	}
+}
+
+// best is a search for the best node.
+type best struct {
+	x      *Index
+	amount []int64
+	suits  func(node int) bool
+	ratio  *ratio
+	node   int
+	score  float64
+}
+
+// look searches below a place, whose nodes are so many from a first one on.
+func (b *best) look(place, first, nodes int) {
+	score := b.x.scores[place]
+	if b.node >= 0 && (score < b.score || score == b.score && first > b.node) {
+		return
+	}
+	if b.ratio != nil && b.amount[b.x.cpu] > b.ratio.most[place] || !fits(b.amount, b.x.at(place)) {
+		return
+	}
+	if nodes == 1 {
+		if b.suits(first) {
+			b.node, b.score = first, score
+		}
+		return
+	}
+	left, right, half := 2*place, 2*place+1, nodes/2
+	if b.x.scores[right] > b.x.scores[left] {
+		b.look(right, first+half, half)
+		b.look(left, first, half)
+		return
+	}
+	b.look(left, first, half)
+	b.look(right, first+half, half)
 }

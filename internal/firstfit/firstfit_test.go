@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// The index finds the node that looking at one after another finds, whatever was set and closed before.
+// The index finds the nodes that looking at one after another finds, whatever was set and closed before.
 func TestFirst(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	for range 300 {
@@ -21,7 +21,7 @@ func TestFirst(t *testing.T) {
 			return out
 		}
 		x := New(nodes, dims, cpu, memory)
-		free := make([][]int64, nodes)
+		free, scores := make([][]int64, nodes), make([]float64, nodes)
 		for range 200 {
 			switch i := r.IntN(nodes); r.IntN(8) {
 			case 0:
@@ -30,11 +30,17 @@ func TestFirst(t *testing.T) {
 			case 1, 2, 3:
 				free[i] = amount(-2)
 				x.Set(i, free[i])
+				scores[i] = float64(r.IntN(6))
+				x.Score(i, scores[i])
 			default:
 				from, want := r.IntN(nodes+1), amount(0)
 				want[pods] = 1
 				if got, one := x.First(from, want), oneByOne(free, from, want); got != one {
 					t.Fatalf("first of %v from %d with room for %v is %d, not %d", free, from, want, one, got)
+				}
+				odd := func(i int) bool { return i%2 == 1 }
+				if got, one := x.Best(want, odd), bestOneByOne(free, scores, want, odd); got != one {
+					t.Fatalf("best of %v by %v with room for %v is %d, not %d", free, scores, want, one, got)
 				}
 			}
 		}
@@ -48,6 +54,16 @@ func oneByOne(free [][]int64, from int, amount []int64) int {
 		}
 	}
 	return -1
+}
+
+func bestOneByOne(free [][]int64, scores []float64, amount []int64, suits func(int) bool) int {
+	at := -1
+	for i := range free {
+		if free[i] != nil && fits(amount, free[i]) && suits(i) && (at < 0 || scores[i] > scores[at]) {
+			at = i
+		}
+	}
+	return at
 }
 
 func BenchmarkFirst(b *testing.B) {
