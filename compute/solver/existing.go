@@ -10,6 +10,7 @@ import (
 // nodeState is an existing node while pods are put on it.
 type nodeState struct {
 	*Node
+	at       int        // among the problem's nodes
 	conds    conditions // of its labels, nil until asked
 	free     vector
 	tally    tally
@@ -51,13 +52,10 @@ func (n *nodeState) counts(g *group) bool {
 	return g.filter == nil || g.filter.counts(n.Taints, n.conditions())
 }
 
+// domain is the node's domain of a key, false where it has none.
 func (n *nodeState) domain(p *problem, key string) (int, bool) {
-	v, ok := n.Labels[key]
-	if !ok {
-		return 0, false
-	}
-	d, ok := p.domains[key].index[v]
-	return d, ok
+	d := p.domains[key].of(p.nodes)[n.at]
+	return d, d != noDomain
 }
 
 // compileNodes sorts the nodes into the order in which they are tried, and
@@ -79,6 +77,9 @@ func (p *problem) compileNodes() {
 		}
 		return a.Name < b.Name
 	})
+	for i, n := range p.nodes {
+		n.at = i
+	}
 }
 
 // finishNodes works out the free room of the nodes once all resources are

@@ -104,6 +104,24 @@ type domainTable struct {
 	index map[string]int
 	unit  []float64    // least price per cpu of new nodes in the domain
 	conds []conditions // that the key has the value, nil until asked
+	key   string
+	nodes []int  // the domain of each node that exists, or noDomain; nil until asked
+	taken []bool // domains that have such nodes
+}
+
+// of tells the domain of each of the problem's nodes.
+func (t *domainTable) of(nodes []*nodeState) []int {
+	if t.nodes == nil {
+		t.nodes, t.taken = make([]int, len(nodes)), make([]bool, len(t.names))
+		for i, n := range nodes {
+			t.nodes[i] = noDomain
+			if v, ok := n.Labels[t.key]; ok {
+				t.nodes[i] = t.index[v]
+				t.taken[t.index[v]] = true
+			}
+		}
+	}
+	return t.nodes
 }
 
 // condition is that a node is in a domain. It is shared.
@@ -201,7 +219,7 @@ func (p *problem) count(g *group, n *nodeState, selected, owners int) {
 
 // domainsOf lists the values of a key, of new nodes and of those that exist.
 func (p *problem) domainsOf(key string) *domainTable {
-	t := &domainTable{index: map[string]int{}}
+	t := &domainTable{index: map[string]int{}, key: key}
 	var names []string
 	for _, pl := range p.pools {
 		names = append(names, p.poolDomains(pl, key)...)
@@ -275,8 +293,15 @@ func (p *problem) knowDomains(g *group, t *domainTable) {
 			g.known[t.index[name]] = true
 		}
 	}
-	for _, n := range p.nodes {
-		if d, ok := n.domain(p, g.key); ok && !g.known[d] && n.counts(g) {
+	domains := t.of(p.nodes)
+	if g.filter == nil {
+		for d, taken := range t.taken {
+			g.known[d] = g.known[d] || taken
+		}
+		return
+	}
+	for i, n := range p.nodes {
+		if d := domains[i]; d != noDomain && !g.known[d] && n.counts(g) {
 			g.known[d] = true
 		}
 	}
