@@ -12,6 +12,7 @@ import (
 // look at. It stands for time without reading a clock.
 const (
 	searchWork   = 60_000
+	rehearseWork = 20_000 // kept back for steps that are planned again
 	workPerSolve = 200
 	workPerPod   = 3
 )
@@ -37,30 +38,33 @@ func (p *planner) consolidate() {
 	}
 }
 
-// rehearsed is the steps that hold in whatever order pods are evicted. Nodes of
-// the others may still go for new nodes.
+// rehearsed is the steps as they hold in whatever order pods are evicted. Nodes
+// that drop out of them may still go for new nodes.
 func (f *search) rehearsed() []Step {
 	r := newRehearsal(f.p)
-	kept, failed := r.rehearse(f.steps)
-	if len(failed) > 0 {
+	f.p.work = max(f.p.work, 0) + int(f.p.effort*rehearseWork)
+	planned := f.p.nodesOf(f.steps)
+	f.steps = r.rehearse(f.steps)
+	if rest := f.unused(planned); len(rest) > 0 {
 		o := f.p.overlay.clone()
-		o.commit(kept)
-		more, _ := f.settle(o, question{nodes: f.p.nodesOf(failed), alone: true}, false)
+		o.commit(f.steps)
+		more, _ := f.settle(o, question{nodes: rest, alone: true}, false)
 		// Nodes that stayed in the first rehearsal go in this one.
-		if again, _ := r.rehearse(append(slices.Clone(kept), more...)); worth(again) > worth(kept) {
-			kept = again
+		if again := r.rehearse(append(slices.Clone(f.steps), more...)); worth(again) > worth(f.steps) {
+			f.steps = again
 		}
 	}
-	all := f.p.nodesOf(f.steps)
-	f.steps = kept
+	for _, c := range f.unused(planned) {
+		f.p.release(c)
+		c.stay(Rejected, "Pods may find no place: they fit elsewhere only if kube-scheduler packs them tightly")
+	}
+	return f.steps
+}
+
+// unused is the nodes of a list that are in no step.
+func (f *search) unused(list []*candidate) []*candidate {
 	chosen := f.chosen()
-	for _, c := range all {
-		if !chosen[c.Name] {
-			f.p.release(c)
-			c.stay(Rejected, "Pods may find no place: they fit elsewhere only if kube-scheduler packs them tightly")
-		}
-	}
-	return kept
+	return slices.DeleteFunc(slices.Clone(list), func(c *candidate) bool { return chosen[c.Name] })
 }
 
 func (p *planner) nodesOf(steps []Step) []*candidate {

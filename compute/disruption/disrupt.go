@@ -33,6 +33,7 @@ type planner struct {
 	overlay    *overlay
 	steps      []Step
 	solves     int
+	effort     float64
 	work       int // what the search may still cost
 }
 
@@ -57,7 +58,7 @@ func newPlanner(s *Snapshot) *planner {
 	if effort <= 0 {
 		effort = 1
 	}
-	p.work = int(effort * searchWork)
+	p.effort, p.work = effort, int(effort*searchWork)
 	return p
 }
 

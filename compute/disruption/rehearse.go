@@ -3,6 +3,7 @@ package disruption
 import (
 	"cmp"
 	"hash/fnv"
+	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -15,48 +16,73 @@ import (
 // orders is in how many orders evictions are rehearsed.
 const orders = 4
 
-// rehearse makes steps work out whatever order pods are evicted in, and also
-// returns those for which that can't be done. The plan packs pods where kube-scheduler, which does not
-// know it, puts each where most is free (NodeResourcesFit with LeastAllocated):
-// small pods take the room that was meant for a large one, and a node would be
-// bought again for it. New nodes are safe from that: they are kept for their
-// pods (compute/nodes/disrupting), so a step that fails may do with new nodes alone.
-func (r *rehearsal) rehearse(steps []Step) (kept, failed []Step) {
-	kept = steps
-	for order := 0; order < orders && len(kept) > 0; {
+// rehearse changes steps until they work out whatever order pods are evicted
+// in. The plan packs pods where kube-scheduler, which does not know it, puts
+// each where most is free (NodeResourcesFit with LeastAllocated): small pods
+// take the room that was meant for a large one, and a node would be bought again
+// for it. New nodes are safe from that: they are kept for their pods
+// (compute/nodes/disrupting).
+func (r *rehearsal) rehearse(steps []Step) []Step {
+	kept := steps
+	for order, passed := 0, 0; passed < orders && len(kept) > 0; order = (order + 1) % orders {
 		blamed := r.perform(kept, order)
 		if len(blamed) == 0 {
-			order++
+			passed++
 			continue
 		}
-		slices.SortFunc(blamed, func(a, b int) int {
+		passed = 0
+		// A few at a time: what their pods had taken may do for the others.
+		out := slices.SortedFunc(maps.Keys(blamed), func(a, b int) int {
 			return cmp.Or(cmp.Compare(kept[a].Saving(), kept[b].Saving()), cmp.Compare(a, b))
 		})
-		out := sets.New(blamed[:(len(blamed)+1)/2]...) // what their pods had taken may do for the others
+		out = out[:(len(out)+3)/4]
 		var rest []Step
 		for i, step := range kept {
-			if !out.Has(i) {
+			if !slices.Contains(out, i) {
 				rest = append(rest, step)
-			} else if apart, ok := r.p.apart(&step); ok {
-				rest = append(rest, apart)
-			} else {
-				failed = append(failed, step)
 			}
+		}
+		for _, i := range out {
+			rest = append(rest, r.instead(&kept[i], blamed[i], rest)...)
 		}
 		kept = rest
 	}
-	return kept, failed
+	return kept
 }
 
-// apart plans a step again with new nodes for all of its pods.
-func (p *planner) apart(step *Step) (Step, bool) {
-	if len(step.Placements) == 0 || p.tired() {
-		return Step{}, false
+// instead plans a step again, beside others: with new nodes for all of its pods,
+// or without some of the nodes whose pods found no place. There may be nothing
+// that is worth it.
+func (r *rehearsal) instead(step *Step, lost []string, others []Step) []Step {
+	if len(step.Placements) == 0 || r.p.tired() {
+		return nil
 	}
-	q := question{nodes: p.nodesOf([]Step{*step}), consolidating: true, alone: true}
-	a := p.overlay.ask(q)
-	v := p.approve(part{nodes: q.nodes, claims: a.plan.Claims, placements: a.plan.Placements, unplaced: a.plan.Unplaced})
-	return v.step, v.why == ""
+	nodes := r.p.nodesOf([]Step{*step})
+	apart := r.approved(r.p.overlay, question{nodes: nodes, alone: true})
+	if len(nodes) == 1 {
+		return apart
+	}
+	slices.Sort(lost)
+	without := lost[:(len(lost)+1)/2]
+	fewer := slices.DeleteFunc(nodes, func(c *candidate) bool { return slices.Contains(without, c.Name) })
+	o := r.p.overlay.clone()
+	o.commit(others)
+	if steps := r.approved(o, question{nodes: fewer}); worth(steps) > worth(apart) {
+		return steps
+	}
+	return apart
+}
+
+// approved is the parts of an answer that may become steps.
+func (r *rehearsal) approved(o *overlay, q question) (steps []Step) {
+	q.consolidating = true
+	a := o.ask(q)
+	for _, t := range a.parts(q.nodes) {
+		if v := r.p.approve(t); v.why == "" {
+			steps = append(steps, v.step)
+		}
+	}
+	return steps
 }
 
 // rehearsal is the cluster as kube-scheduler finds it when pods are evicted.
@@ -73,6 +99,7 @@ type evicted struct {
 	kind  *podKind
 	size  float64 // share of an average node
 	shake uint64  // for orders that are arbitrary but always the same
+	node  string  // that it comes from
 	step  int     // that evicts it; outside for pods that wait already
 }
 
@@ -102,7 +129,9 @@ func (r *rehearsal) evictions(node string) []evicted {
 	list, ok := r.known[node]
 	if !ok {
 		for _, m := range r.p.candidate(node).moving {
-			list = append(list, r.evict(m.Pod))
+			e := r.evict(m.Pod)
+			e.node = node
+			list = append(list, e)
 		}
 		r.known[node] = list
 	}
@@ -117,21 +146,26 @@ func (r *rehearsal) evict(pod *corev1.Pod) evicted {
 	return evicted{kind: r.kind(pod), size: size, shake: h.Sum64(), step: outside}
 }
 
-// perform carries out steps and lists those to blame for pods without a place:
-// the steps that evict them, or all where a pod that waited already loses its own.
-func (r *rehearsal) perform(steps []Step, order int) []int {
-	blamed := sets.New[int]()
+// perform carries out steps and lists those to blame for pods without a place,
+// with the nodes that these come from: the steps that evict them, or all where a
+// pod that waited already loses its own.
+func (r *rehearsal) perform(steps []Step, order int) map[int][]string {
+	blamed := map[int][]string{}
 	for _, e := range r.fill(steps, r.act(steps, order)) {
 		switch {
 		case e.step != outside:
-			blamed.Insert(e.step)
+			if nodes := blamed[e.step]; !slices.Contains(nodes, e.node) {
+				blamed[e.step] = append(nodes, e.node)
+			}
 		case !r.hopeless.Has(e.kind):
 			for i := range steps {
-				blamed.Insert(i)
+				if blamed[i] == nil {
+					blamed[i] = []string{steps[i].Nodes[0].Node}
+				}
 			}
 		}
 	}
-	return blamed.UnsortedList()
+	return blamed
 }
 
 // act evicts the pods of steps in one of several orders, the first of which is
