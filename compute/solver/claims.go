@@ -146,8 +146,9 @@ func (p *problem) requirements(n *newNode, bits bitset) []Requirement {
 	}
 	var out []Requirement
 	for _, c := range conds {
-		if mine, ok := n.pool.conds.get(c.key); ok && sameSet(mine, c.set) {
-			continue
+		mine, defined := n.pool.conds.get(c.key)
+		if defined && sameSet(mine, c.set) || !defined && c.set.complement && c.set.negative() && !p.wellKnown(c.key) {
+			continue // a node without the label meets it, one with just any value would be a domain of its own
 		}
 		out = append(out, c.set.requirements(c.key)...)
 	}

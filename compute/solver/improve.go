@@ -267,7 +267,7 @@ func (v *improver) result(best packing) packing {
 	if !v.changed {
 		return best
 	}
-	out := packing{method: best.method + ", local search", bins: v.bins}
+	out := packing{method: best.method + ", local search", bins: v.bins, left: best.left}
 	for i := range v.bins {
 		out.price += v.bins[i].price
 	}

@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/karpenter/pkg/operator/logging"
+	requirements "sigs.k8s.io/karpenter/pkg/scheduling"
 	"sigs.k8s.io/yaml"
 
 	"github.com/automode-dev/automode/compute/solver"
@@ -69,12 +72,12 @@ func TestNoPodIsLeftOutThatKarpenterPlaces(t *testing.T) {
 	}
 }
 
-// leftOut counts the pods left out, but for those that Karpenter buys nodes for
+// leftOut counts the pods left out, but for those that Karpenter finds nodes for
 // on which they cannot run.
 func leftOut(plan solver.Plan) int {
 	n := 0
 	for _, u := range plan.Unplaced {
-		if !inVain(u.Reasons) {
+		if !inVain(u.Reasons) && !contradictory(u.Pod) {
 			n++
 		}
 	}
@@ -96,6 +99,38 @@ func inVain(reasons []solver.Reason) bool {
 		}
 	}
 	return undefined
+}
+
+// contradictory tells whether an alternative of the pod's node affinity asks for
+// a label and excludes all of its values. Karpenter then wants the label absent.
+func contradictory(p *corev1.Pod) bool {
+	return slices.ContainsFunc(alternatives(p), func(a *corev1.Pod) bool {
+		for key, r := range requirements.NewStrictPodRequirements(a) {
+			if r.Operator() == corev1.NodeSelectorOpDoesNotExist && asksFor(a, key) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// asksFor tells whether a pod with one term of node affinity wants a node with a label.
+func asksFor(p *corev1.Pod, key string) bool {
+	if _, ok := p.Spec.NodeSelector[key]; ok {
+		return true
+	}
+	a := p.Spec.Affinity
+	if a == nil || a.NodeAffinity == nil || a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution == nil {
+		return false
+	}
+	for _, term := range a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms {
+		for _, e := range term.MatchExpressions {
+			if e.Key == key && e.Operator != corev1.NodeSelectorOpNotIn && e.Operator != corev1.NodeSelectorOpDoesNotExist {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 var unknown = regexp.MustCompile(`pod anti-affinity, key=.*\(counts = (.*), podDomains = .*, nodeDomains = .* In \[([^ ]*)\]`)
