@@ -273,7 +273,7 @@ func (p *problem) countOn(c *class, n *nodeState, k int) {
 		p.count(g, n, k, 0)
 	}
 	for _, g := range c.owns {
-		if g.kind == antiAffinity && !g.soft {
+		if c.ownerOf(g) {
 			p.count(g, n, 0, k)
 		}
 	}

@@ -40,8 +40,9 @@ type group struct {
 
 	// Pods per domain of the key, by index into the problem's domains of the key.
 	selected []int
-	owners   []int // of anti-affinity: those that keep selected pods away
+	owners   []int // of anti-affinity: those that keep selected pods away; of affinity: those that are to be near their own kind
 	total    int   // selected pods anywhere, on hostnames too
+	running  []int // selected pods per domain that run; of hostnames all together
 	// known are the domains that count for the minimum of a spread.
 	known []bool
 }

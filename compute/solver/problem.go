@@ -35,6 +35,7 @@ type problem struct {
 	bound  float64
 	whole  float64
 	method map[string]string
+	moved  bool // pods were evicted, which the bounds have counted where they were
 
 	itemOfPod []*item  // of pods on new nodes
 	round     int      // of placing and packing
@@ -168,6 +169,15 @@ func (p *problem) countGroups() {
 			for _, id := range b.owns {
 				p.count(p.groups.list[id], n, 0, 1)
 			}
+		}
+	}
+	for _, g := range p.groups.list {
+		switch {
+		case g.kind != affinity:
+		case g.hostname:
+			g.running = []int{g.total}
+		default:
+			g.running = slices.Clone(g.selected)
 		}
 	}
 }
@@ -382,7 +392,7 @@ func (c *class) note(t *tally, k int) {
 		}
 	}
 	for _, g := range c.owns {
-		if g.hostname && g.kind == antiAffinity && !g.soft {
+		if g.hostname && c.ownerOf(g) {
 			t.add(g.id, 0, k)
 		}
 	}

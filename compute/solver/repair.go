@@ -46,18 +46,22 @@ func (p *problem) repair() {
 		for _, n := range p.fresh {
 			for _, i := range slices.Clone(n.pods) {
 				it := p.itemOfPod[i]
-				if p.stillAllowed(it.class, n.tally, func(key string) (int, bool) { return p.pinnedTo(it, key) }) {
+				x := &placing{class: it.class, pod: i, item: it, fresh: n}
+				if p.stillAllowed(x) {
 					continue
 				}
-				p.record(it.class, it, -1)
-				p.remove(n, i)
-				p.giveUp(it.class, i)
+				p.drop(x)
 				p.noteStuck(it.class)
 				again = true
 			}
 		}
 		again = p.repairExisting() || again
 	}
+	p.dropEmpty()
+}
+
+// dropEmpty gives back the new nodes that no pod is on.
+func (p *problem) dropEmpty() {
 	p.fresh = slices.DeleteFunc(p.fresh, func(n *newNode) bool {
 		if len(n.pods) == 0 {
 			p.giveBack(n)
@@ -69,18 +73,11 @@ func (p *problem) repair() {
 // repairExisting does so for the nodes that exist.
 func (p *problem) repairExisting() bool {
 	any := false
-	classOf := map[int]*class{}
-	for _, c := range p.classes {
-		if len(c.owns) > 0 {
-			for _, i := range c.pods[:c.next] {
-				classOf[i] = c
-			}
-		}
-	}
+	classOf := p.classesOnNodes()
 	for _, n := range p.nodes {
 		for _, i := range slices.Clone(n.placed) {
 			c := classOf[i]
-			if c == nil || p.stillAllowed(c, n.tally, func(key string) (int, bool) { return n.domain(p, key) }) {
+			if p.stillAllowed(&placing{class: c, pod: i, node: n}) {
 				continue
 			}
 			p.takeOff(c, n, i)
@@ -99,27 +96,4 @@ func (p *problem) pinnedTo(it *item, key string) (int, bool) {
 	}
 	name, _ := set.single()
 	return p.domains[key].index[name], true
-}
-
-// stillAllowed tells whether the spreads and affinities of a pod hold where it is with the pods counted that have a place.
-func (p *problem) stillAllowed(c *class, t tally, domain func(key string) (int, bool)) bool {
-	for _, g := range c.owns {
-		if g.soft || g.kind == antiAffinity {
-			continue
-		}
-		if g.hostname {
-			if selected, _ := t.get(g.id); g.kind == affinity && selected == 0 {
-				return false
-			}
-			continue
-		}
-		d, ok := domain(g.key)
-		if !ok {
-			continue
-		}
-		if g.kind == affinity && g.selected[d] == 0 || g.kind == spread && g.selected[d]-g.minimum(p.podDomains(c, g.key)) > g.maxSkew {
-			return false
-		}
-	}
-	return true
 }

@@ -34,14 +34,21 @@ func (p *problem) rescue(plan Plan) Plan {
 		return plan
 	}
 	best, least := plan, p.leftOut()
+	var strained *attempt // the one that leaves out fewest, as long as pods are bound in its order
+	fewest := least
 	for turn := range turns {
-		q := compile(p.s)
-		q.attempt = &attempt{turn: turn, late: late, work: rescueWork}
-		q.oneByOne()
-		q.repair() // what held in this order only would not hold in the order of binding
-		left := q.leftOut()
-		if slices.Compare(left, least) < 0 {
-			q.repack()
+		a := attempt{turn: turn, late: late}
+		q := p.try(a)
+		if left := q.leftOut(); slices.Compare(left, fewest) < 0 {
+			strained, fewest = &a, left
+		}
+		q.repair() // what held in this order only may not hold in the order of binding
+		if left := q.leftOut(); slices.Compare(left, least) < 0 {
+			if q.repack(); len(q.evict()) > 0 {
+				q = p.try(a)
+				q.repair()
+				q.reoffer()
+			}
 			best, least = q.plan(q.fresh), left
 		}
 		more := q.leftClasses()
@@ -50,7 +57,21 @@ func (p *problem) rescue(plan Plan) Plan {
 		}
 		late = append(more, slices.DeleteFunc(late, func(first *Pod) bool { return slices.Contains(more, first) })...)
 	}
+	if strained != nil && slices.Compare(fewest, least) < 0 {
+		q := p.try(*strained)
+		q.reoffer()
+		best = q.plan(q.fresh)
+	}
 	return best
+}
+
+// try places the pods of the same snapshot one by one.
+func (p *problem) try(a attempt) *problem {
+	q := compile(p.s)
+	a.work = rescueWork
+	q.attempt = &a
+	q.oneByOne()
+	return q
 }
 
 // rescueTurns is how many attempts are worth their time.
@@ -203,12 +224,7 @@ func (p *problem) mayBeNear(c *class, n *newNode) bool {
 // repack packs by price what stands on new nodes and is not bound to them, pool by pool, and keeps what is cheaper. The
 // nodes that pods are bound to become the cheapest that suit.
 func (p *problem) repack() {
-	p.attempt = nil
-	for _, n := range p.fresh {
-		p.giveBack(n)
-		n.offer = p.cheapestOffer(n.pool, n.bits)
-		p.buy(n)
-	}
+	p.reoffer()
 	for _, pl := range p.pools {
 		loose, items := p.loosen(pl)
 		if len(items) == 0 {
@@ -224,6 +240,16 @@ func (p *problem) repack() {
 		}
 		p.method[pl.Name] = "one by one"
 		p.restore(loose, items)
+	}
+}
+
+// reoffer makes each new node the cheapest that suits what is on it.
+func (p *problem) reoffer() {
+	p.attempt = nil
+	for _, n := range p.fresh {
+		p.giveBack(n)
+		n.offer = p.cheapestOffer(n.pool, n.bits)
+		p.buy(n)
 	}
 }
 

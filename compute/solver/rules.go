@@ -54,9 +54,12 @@ func (p *problem) allows(c *class, g *group, d int) bool {
 }
 
 // near tells whether any of the domains has a selected pod.
-func (g *group) near(mine []bool) bool {
-	for d, n := range g.selected {
-		if n > 0 && mine[d] {
+func (g *group) near(mine []bool) bool { return anyIn(g.selected, mine) }
+
+// anyIn tells whether any of the domains has pods.
+func anyIn(pods []int, domains []bool) bool {
+	for d, n := range pods {
+		if n > 0 && domains[d] {
 			return true
 		}
 	}
@@ -129,7 +132,7 @@ func (p *problem) record(c *class, it *item, k int) {
 		g.total += k
 	}
 	for _, g := range c.owns {
-		if g.kind != antiAffinity || g.soft || g.hostname {
+		if g.hostname || !c.ownerOf(g) {
 			continue
 		}
 		if set, ok := it.pins.get(g.key); ok {
@@ -137,6 +140,12 @@ func (p *problem) record(c *class, it *item, k int) {
 			g.owners[p.domains[g.key].index[name]] += k
 		}
 	}
+}
+
+// ownerOf tells whether a group counts pods of a class as owners: those that keep others away, and those that are to be near
+// their own kind.
+func (c *class) ownerOf(g *group) bool {
+	return !g.soft && (g.kind == antiAffinity || g.kind == affinity && slices.Contains(c.selected, g))
 }
 
 // countsOnNew tells whether a spread counts the nodes that an item goes to.

@@ -7,7 +7,7 @@ import (
 // solve makes one plan, with the preferences to stay apart that the options name as rules.
 func solve(s *Snapshot) (*problem, Plan) {
 	p := compile(s)
-	for again := true; again; {
+	for tries := maxTries; ; {
 		p.round++
 		placed := p.place()
 		p.packAll()
@@ -15,7 +15,15 @@ func solve(s *Snapshot) (*problem, Plan) {
 		if left {
 			p.repair()
 		}
-		again = p.packFollowers() || left && placed
+		if p.packFollowers() || left && placed {
+			continue
+		}
+		evicted := p.evict()
+		if tries--; len(evicted) == 0 || tries == 0 {
+			break
+		}
+		p.moved = true
+		p.rebind(evicted)
 	}
 	return p, p.plan(p.fresh)
 }
@@ -94,6 +102,9 @@ func (p *problem) packPool(pl *pool, items []*item) []*newNode {
 
 // addBounds takes over the bounds of a packer whose packing is realised; pods that limits left out do not count.
 func (p *problem) addBounds(k *packer) {
+	if p.moved {
+		return
+	}
 	left := 0.0
 	for i := range k.items {
 		left += k.items[i].value * float64(k.items[i].it.count)
