@@ -23,7 +23,7 @@ import (
 )
 
 // begin takes the first half of a step: it marks the nodes and creates their
-// replacements. When that fails nothing is left of it.
+// replacements. A step for which that fails is returned too, to be taken back.
 func (c *Controller) begin(ctx context.Context, k *cluster, step *disruption.Step) (*running, error) {
 	r := &running{Record: newRecord(step, c.Clock.Now()), ready: map[string]bool{}}
 	for _, n := range step.Nodes {
@@ -34,10 +34,10 @@ func (c *Controller) begin(ctx context.Context, k *cluster, step *disruption.Ste
 		r.targets = append(r.targets, target{node: m.Node.Name, claim: m.Claim.Name, providerID: m.ProviderID(), pool: n.Pool, static: step.Static != ""})
 	}
 	if err := c.mark(ctx, r); err != nil {
-		return nil, errors.Join(err, c.rollBack(ctx, r))
+		return r, err
 	}
 	if err := c.createAll(ctx, k, step, r); err != nil {
-		return nil, errors.Join(err, c.rollBack(ctx, r))
+		return r, err
 	}
 	// Only now: a provisioner that saw the nodes go before their replacements
 	// were there would create some too.

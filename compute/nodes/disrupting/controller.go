@@ -187,6 +187,7 @@ func (c *Controller) current() int {
 
 // decide plans, and takes the steps that still hold.
 func (c *Controller) decide(ctx context.Context, changes int) error {
+	c.tidy(ctx)
 	k, err := c.look(ctx)
 	if err != nil {
 		return err
@@ -211,10 +212,11 @@ func (c *Controller) decide(ctx context.Context, changes int) error {
 	begun := make([]*running, len(plan.Steps))
 	workqueue.ParallelizeUntil(context.WithoutCancel(ctx), 20, len(plan.Steps), func(i int) {
 		r, err := c.begin(ctx, k, &plan.Steps[i])
-		if err != nil {
-			log.FromContext(ctx).Error(err, "taking a disruption step back")
+		if r == nil {
+			log.FromContext(ctx).Error(err, "leaving a disruption step out")
 			return
 		}
+		r.failed = err
 		begun[i] = r
 	})
 	for _, r := range begun {

@@ -1,12 +1,16 @@
 package disrupting
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 
 	"github.com/automode-dev/automode/compute/disruption/survey"
@@ -219,4 +223,53 @@ func TestConverges(t *testing.T) {
 			t.Errorf("claim %s still says %s", name, claim.Annotations[survey.AnnotationStep])
 		}
 	}
+}
+
+// The API server fails while a step begins and while it is taken back: that is tried again until nothing is left.
+func TestTakingBackIsTriedAgain(t *testing.T) {
+	w := newWorld(t, "100%")
+	w.node("n1", "large")
+	w.pods("n1", 2, "web", "500m")
+	broken, marked := true, false
+	overloaded := errors.New("the API server is overloaded")
+	w.Kube = interceptor.NewClient(w.kube.(client.WithWatch), interceptor.Funcs{
+		Patch: func(ctx context.Context, kube client.WithWatch, o client.Object, patch client.Patch, options ...client.PatchOption) error {
+			if broken && marked {
+				return overloaded
+			}
+			marked = true
+			return kube.Patch(ctx, o, patch, options...)
+		},
+		SubResourcePatch: func(ctx context.Context, kube client.Client, part string, o client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
+			if broken {
+				return overloaded
+			}
+			return kube.SubResource(part).Patch(ctx, o, patch, options...)
+		},
+	})
+	w.turn()
+	w.turn()
+	if w.claims()["claim-n1"].Annotations[survey.AnnotationStep] == "" {
+		t.Fatal("no step was begun")
+	}
+	broken = false
+	w.walk(w.ctx)
+	w.expectUntouched("n1")
+	if got := w.fresh(); len(got) != 0 {
+		t.Errorf("claims %v are left of a step that was taken back", got)
+	}
+}
+
+// A mark that belongs to no step goes away while the process runs, too.
+func TestStrayMark(t *testing.T) {
+	w := newWorld(t, "0")
+	w.node("n1", "large")
+	w.turn()
+	claim := w.claims()["claim-n1"]
+	claim.Annotations = map[string]string{survey.AnnotationStep: survey.Record{ID: "lost", Reason: "Underutilized", Started: w.clock.Now()}.Marshal()}
+	w.must(w.kube.Update(w.ctx, claim))
+	w.turn()
+	w.clock.Step(stray)
+	w.turn()
+	w.expectUntouched("n1")
 }

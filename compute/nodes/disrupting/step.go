@@ -19,6 +19,8 @@ type running struct {
 	targets []target
 	// ready holds the replacements that were seen ready for pods.
 	ready map[string]bool
+	// failed is why the step could not begin; it is taken back until that succeeds.
+	failed error
 }
 
 // target is a node that goes.

@@ -86,6 +86,9 @@ func (c *Controller) walk(ctx context.Context) {
 // advance finishes a step when its replacements are ready; the error says what
 // it waits for, or that it failed.
 func (c *Controller) advance(ctx context.Context, r *running) error {
+	if r.failed != nil {
+		return fmt.Errorf("%w: %w", errFailed, r.failed)
+	}
 	if err := c.replacementsReady(ctx, r); err != nil {
 		if wait := min(max(leastWait, waitPerStep*time.Duration(len(c.running))), mostWait); !errors.Is(err, errFailed) && c.Clock.Since(r.Started) > wait {
 			return fmt.Errorf("%w after %s: %w", errFailed, wait, err)
@@ -195,6 +198,28 @@ func (c *Controller) resume(ctx context.Context) error {
 	}
 	c.resumed = true
 	return nil
+}
+
+// stray is how long ago a step must have begun that nobody knows of: the picture may be so far behind.
+const stray = 2 * time.Minute
+
+// tidy takes steps back that are marked on nodes and not under way.
+func (c *Controller) tidy(ctx context.Context) {
+	for _, m := range c.Picture.Machines() {
+		if m.Claim == nil || m.Node == nil || m.Leaving() {
+			continue
+		}
+		rec, marked := survey.RecordOf(m.Claim)
+		if !marked || c.running[rec.ID] != nil || c.Clock.Since(rec.Started) < stray {
+			continue
+		}
+		log.FromContext(ctx).Info("taking back a disruption step that is not under way", "step", rec.ID, "NodeClaim", m.Claim.Name)
+		r := &running{Record: rec, targets: []target{{node: m.Node.Name, claim: m.Claim.Name, providerID: m.ProviderID(), pool: m.Pool()}}}
+		if err := c.rollBack(ctx, r); err != nil {
+			log.FromContext(ctx).Error(err, "trying again")
+		}
+		delete(c.removed, m.ProviderID())
+	}
 }
 
 // complete tells whether all replacements of a step were created. A step without
