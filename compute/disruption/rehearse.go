@@ -42,8 +42,12 @@ func (r *rehearsal) rehearse(steps []Step) []Step {
 				rest = append(rest, step)
 			}
 		}
-		for _, i := range out {
-			rest = append(rest, r.instead(&kept[i], blamed[i], rest)...)
+		for n, i := range out {
+			others := slices.Clip(rest)
+			for _, j := range out[n+1:] { // their nodes take no pods either
+				others = append(others, kept[j])
+			}
+			rest = append(rest, r.instead(&kept[i], blamed[i], others)...)
 		}
 		kept = rest
 	}
