@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -11,8 +12,10 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/util/retry"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
@@ -92,7 +95,7 @@ func listObjects(ctx context.Context, c client.Client) ([]client.Object, error) 
 		&appsv1.DaemonSetList{}, &storagev1.StorageClassList{}, &storagev1.CSINodeList{},
 		&policyv1.PodDisruptionBudgetList{}, &karpv1.NodePoolList{}, &karpv1.NodeClaimList{}, &eksv1.NodeClassList{},
 	} {
-		err := c.List(ctx, list)
+		err := listPatiently(ctx, c, list)
 		if meta.IsNoMatchError(err) {
 			return nil, fail(NotFound, "the cluster has no %T: Auto Mode is not enabled in it", list)
 		}
@@ -111,4 +114,16 @@ func listObjects(ctx context.Context, c client.Client) ([]client.Object, error) 
 		}
 	}
 	return objects, nil
+}
+
+// busy is how often and how long an API server that is behind is asked again: about half a minute.
+var busy = wait.Backoff{Steps: 6, Duration: time.Second, Factor: 2}
+
+// listPatiently asks again where the API server has no answer in time, as its caches have none for a while after much has
+// changed at once.
+func listPatiently(ctx context.Context, c client.Client, list client.ObjectList) error {
+	again := func(err error) bool {
+		return ctx.Err() == nil && (apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err) || apierrors.IsTooManyRequests(err))
+	}
+	return retry.OnError(busy, again, func() error { return c.List(ctx, list) })
 }

@@ -10,7 +10,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/automode-dev/automode/compute/solver"
-	"github.com/automode-dev/automode/internal/firstfit"
 )
 
 // orders is in how many orders evictions are rehearsed.
@@ -241,36 +240,6 @@ func (r *rehearsal) fill(steps []Step, pods []evicted) (lost []evicted) {
 	return lost
 }
 
-// stage is nodes that take pods while steps are carried out.
-type stage struct {
-	*screen
-	nodes  []*screenNode
-	free   *firstfit.Index // of the nodes, by the share that is free
-	dims   int             // resources that the index knows
-	placed []placed
-}
-
-// placed is a pod on a node, for the time of a rehearsal.
-type placed struct {
-	on   *screenNode
-	kind *podKind
-}
-
-func (r *rehearsal) newStage(nodes []*screenNode) *stage {
-	g := &stage{screen: r.screen, nodes: nodes, dims: len(r.names) + 1}
-	g.free = firstfit.New(len(nodes), g.dims, screenCPU, screenMemory)
-	for i := range nodes {
-		g.note(i)
-	}
-	return g
-}
-
-// note takes over what a node has free.
-func (g *stage) note(i int) {
-	g.free.Set(i, g.nodes[i].free)
-	g.free.Score(i, g.nodes[i].freeShare(g.screen))
-}
-
 // remaining is the nodes that exist and stay.
 func (r *rehearsal) remaining(steps []Step) []*screenNode {
 	gone := sets.New[string]()
@@ -307,23 +276,4 @@ func (r *rehearsal) replacement(c *solver.Claim) *screenNode {
 	}
 	x.kinds = map[*podKind]int{}
 	return x
-}
-
-// place puts a pod on the freest node that takes it, if one does.
-func (g *stage) place(k *podKind) bool {
-	i := g.free.Best(k.request[:min(len(k.request), g.dims)], func(i int) bool { return g.fits(k, g.nodes[i]) && g.allows(k, g.nodes[i]) })
-	if i < 0 {
-		return false
-	}
-	g.add(g.nodes[i], k, -1)
-	g.placed = append(g.placed, placed{g.nodes[i], k})
-	g.note(i)
-	return true
-}
-
-// clear takes all pods away again.
-func (g *stage) clear() {
-	for _, p := range g.placed {
-		g.add(p.on, p.kind, 1)
-	}
 }

@@ -10,7 +10,7 @@ import (
 // they replace are being drained. Those of steps that still wait are not among them.
 func Filling(machines []*state.Machine) []*state.Machine {
 	var list []*state.Machine
-	waiting := awaited(machines)
+	waiting := replacements(machines, func(m *state.Machine) bool { return !m.Leaving() })
 	for _, m := range machines {
 		if _, ok := state.PlacesOf(m.Claim); ok && !waiting[m.Claim.Name] {
 			list = append(list, m)
@@ -29,20 +29,4 @@ func Expected(machines []*state.Machine) map[types.UID]bool {
 		}
 	}
 	return controllers
-}
-
-// awaited finds claims that a step waits for before nodes go.
-func awaited(machines []*state.Machine) map[string]bool {
-	out := map[string]bool{}
-	for _, m := range machines {
-		if m.Claim == nil || m.Leaving() {
-			continue
-		}
-		if r, ok := RecordOf(m.Claim); ok {
-			for _, name := range r.Replacements {
-				out[name] = true
-			}
-		}
-	}
-	return out
 }

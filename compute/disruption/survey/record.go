@@ -46,11 +46,11 @@ func RecordOf(claim *karpv1.NodeClaim) (Record, bool) {
 	return r, true
 }
 
-// replacements finds claims that are there for the pods of nodes that go.
-func replacements(machines []*state.Machine) map[string]bool {
+// replacements finds the claims that are there for the pods of some of the nodes that go.
+func replacements(machines []*state.Machine, of func(*state.Machine) bool) map[string]bool {
 	out := map[string]bool{}
 	for _, m := range machines {
-		if m.Claim == nil {
+		if m.Claim == nil || !of(m) {
 			continue
 		}
 		if r, ok := RecordOf(m.Claim); ok {

@@ -102,7 +102,7 @@ func (s *Survey) addNodes(q *Question, staying []solver.Node) {
 		translated[n.Name] = n
 	}
 	machines := q.Picture.Machines()
-	expecting := replacements(machines)
+	expecting := replacements(machines, func(*state.Machine) bool { return true })
 	for _, m := range machines {
 		s.Machines[m.Name()] = m
 		n := disruption.Node{Joined: m.Node != nil, Ready: Ready(m.Node), Deleting: m.Leaving() || marked(q.Leaving, m)}

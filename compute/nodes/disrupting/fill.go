@@ -30,11 +30,11 @@ import (
 const (
 	// fillTick is how often nodes that fill are looked at.
 	fillTick = 200 * time.Millisecond
-	// complete is how long nothing may have changed once all pods are evicted,
+	// settled is how long nothing may have changed once all pods are evicted,
 	// stalled how long when some are not: a PodDisruptionBudget may be waiting for
 	// pods that wait for the node.
-	complete = 600 * time.Millisecond
-	stalled  = 2 * time.Second
+	settled = 600 * time.Millisecond
+	stalled = 2 * time.Second
 	// longest is how long a node stays closed after its pods began to be evicted.
 	longest = 10 * time.Second
 )
@@ -48,7 +48,7 @@ type filling struct {
 // done tells whether it is time to open the node.
 func (f *filling) done(now time.Time) bool {
 	quiet := now.Sub(f.changed)
-	return now.Sub(f.since) >= longest || quiet >= stalled || f.staying == 0 && quiet >= complete
+	return now.Sub(f.since) >= longest || quiet >= stalled || f.staying == 0 && quiet >= settled
 }
 
 // fill closes replacements that have joined, and opens those that have waited
@@ -64,6 +64,9 @@ func (c *Controller) fill(ctx context.Context) bool {
 	maps.DeleteFunc(c.fillings, func(claim string, _ *filling) bool { return !begun[claim] })
 
 	var pods *comers
+	if len(begun) > 0 {
+		pods = c.comers(machines)
+	}
 	active := false
 	for _, m := range machines {
 		places, ok := state.PlacesOf(m.Claim)
@@ -71,24 +74,23 @@ func (c *Controller) fill(ctx context.Context) bool {
 			continue
 		}
 		active = true
-		if err := c.fillOne(ctx, m, places, begun[m.Claim.Name], func() *comers {
-			if pods == nil {
-				pods = c.comers(machines)
-			}
-			return pods
-		}); err != nil {
+		var err error
+		if begun[m.Claim.Name] {
+			err = c.fillOne(ctx, m, places, pods)
+		} else {
+			err = c.closeNode(ctx, m.Node, true)
+		}
+		if err != nil {
 			log.FromContext(ctx).Error(err, "keeping a replacement for its pods; trying again", "NodeClaim", m.Claim.Name)
 		}
 	}
 	return active
 }
 
-func (c *Controller) fillOne(ctx context.Context, m *state.Machine, places state.Places, begun bool, pods func() *comers) error {
-	if !begun {
-		return c.closeNode(ctx, m.Node, true)
-	}
+// fillOne looks at a replacement whose pods are on their way.
+func (c *Controller) fillOne(ctx context.Context, m *state.Machine, places state.Places, pods *comers) error {
 	now := c.Clock.Now()
-	staying, coming := pods().count(places)
+	staying, coming := pods.count(places)
 	f := c.fillings[m.Claim.Name]
 	if f == nil {
 		f = &filling{since: now, changed: now}
@@ -100,7 +102,7 @@ func (c *Controller) fillOne(ctx context.Context, m *state.Machine, places state
 	if !f.done(now) {
 		return c.closeNode(ctx, m.Node, true)
 	}
-	return c.open(ctx, m, pods().take(places))
+	return c.open(ctx, m, pods.take(places))
 }
 
 // open nominates pods for a node, lets the scheduler use it and ends the filling.

@@ -81,7 +81,7 @@ func TestReplacementIsKeptForItsPods(t *testing.T) {
 	if w.open("n2") {
 		t.Fatal("the replacement opened while pods were on their way")
 	}
-	w.look(complete)
+	w.look(settled)
 	if !w.open("n2") {
 		t.Error("the replacement is closed although all pods have come")
 	}
@@ -121,7 +121,7 @@ func TestFillingSurvives(t *testing.T) {
 	w.look(0)
 	w.restart()
 	w.look(0)
-	w.look(complete)
+	w.look(settled)
 	if got := w.nominated("again-1--0"); !w.open("n2") || got != "n2" {
 		t.Errorf("open %v, the pod is nominated for %q", w.open("n2"), got)
 	}

@@ -1,0 +1,52 @@
+package disruption
+
+import "github.com/automode-dev/automode/internal/firstfit"
+
+// stage is nodes that take pods while steps are carried out.
+type stage struct {
+	*screen
+	nodes  []*screenNode
+	free   *firstfit.Index // of the nodes, by the share that is free
+	dims   int             // resources that the index knows
+	placed []placed
+}
+
+// placed is a pod on a node, for the time of a rehearsal.
+type placed struct {
+	on   *screenNode
+	kind *podKind
+}
+
+func (r *rehearsal) newStage(nodes []*screenNode) *stage {
+	g := &stage{screen: r.screen, nodes: nodes, dims: len(r.names) + 1}
+	g.free = firstfit.New(len(nodes), g.dims, screenCPU, screenMemory)
+	for i := range nodes {
+		g.note(i)
+	}
+	return g
+}
+
+// note takes over what a node has free.
+func (g *stage) note(i int) {
+	g.free.Set(i, g.nodes[i].free)
+	g.free.Score(i, g.nodes[i].freeShare(g.screen))
+}
+
+// place puts a pod on the freest node that takes it, if one does.
+func (g *stage) place(k *podKind) bool {
+	i := g.free.Best(k.request[:min(len(k.request), g.dims)], func(i int) bool { return g.fits(k, g.nodes[i]) && g.allows(k, g.nodes[i]) })
+	if i < 0 {
+		return false
+	}
+	g.add(g.nodes[i], k, -1)
+	g.placed = append(g.placed, placed{g.nodes[i], k})
+	g.note(i)
+	return true
+}
+
+// clear takes all pods away again.
+func (g *stage) clear() {
+	for _, p := range g.placed {
+		g.add(p.on, p.kind, 1)
+	}
+}
