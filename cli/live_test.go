@@ -1,18 +1,26 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/automode-dev/automode/compute/nodes/bulletin"
 )
@@ -120,4 +128,35 @@ func groupList() metav1.APIGroupList {
 func selected(o client.Object, selector fields.Selector) bool {
 	event, ok := o.(*corev1.Event)
 	return !ok || selector.Matches(fields.Set{"involvedObject.kind": event.InvolvedObject.Kind, "involvedObject.name": event.InvolvedObject.Name})
+}
+
+// An API server that is behind is asked again; another error is passed on at once.
+func TestBusyClusterIsAskedAgain(t *testing.T) {
+	busy.Duration = time.Millisecond
+	t.Cleanup(func() { busy.Duration = time.Second })
+	behind := apierrors.NewTimeoutError("Too large resource version: 9, current: 8", 1)
+	refused := apierrors.NewForbidden(schema.GroupResource{Resource: "nodes"}, "", errors.New("not for you"))
+	for _, test := range []struct {
+		name    string
+		answers []error
+		want    error
+		asked   int
+	}{
+		{"behind for a while", []error{behind, behind, nil}, nil, 3},
+		{"behind for good", slices.Repeat([]error{behind}, busy.Steps+1), behind, busy.Steps},
+		{"refused", []error{refused, nil}, refused, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			asked := 0
+			c := interceptor.NewClient(fake.NewClientBuilder().Build(), interceptor.Funcs{
+				List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error {
+					asked++
+					return test.answers[asked-1]
+				},
+			})
+			if err := listPatiently(t.Context(), c, &corev1.NodeList{}); !errors.Is(err, test.want) || asked != test.asked {
+				t.Errorf("asked %d times, got %v; want %d times, %v", asked, err, test.asked, test.want)
+			}
+		})
+	}
 }
