@@ -124,9 +124,9 @@ func Controllers(ctx context.Context, p parts) ([]controller.Controller, error) 
 		bulletin.NewController(kube, func() (map[string]string, error) { return bulletinOf(p.config.get(), p.shortages.List()) }),
 
 		// An event per changed condition.
-		status.NewController[*karpv1.NodeClaim](kube, p.plain, status.WithLabels(eksv1.LabelNodeClass, karpv1.NodePoolLabelKey)),
-		status.NewController[*karpv1.NodePool](kube, p.plain),
-		status.NewController[*eksv1.NodeClass](kube, p.plain),
+		withGaugesByObject(status.NewController[*karpv1.NodeClaim](kube, p.plain, status.WithLabels(eksv1.LabelNodeClass, karpv1.NodePoolLabelKey))),
+		withGaugesByObject(status.NewController[*karpv1.NodePool](kube, p.plain)),
+		withGaugesByObject(status.NewController[*eksv1.NodeClass](kube, p.plain)),
 	}...)
 	if config.MetricsAddress != "" {
 		controllers = append(controllers, metricsControllers(p, cluster, costs)...)
@@ -138,10 +138,12 @@ func Controllers(ctx context.Context, p parts) ([]controller.Controller, error) 
 // where somebody can read what they count.
 func metricsControllers(p parts, cluster *state.Cluster, costs *cost.ClusterCost) []controller.Controller {
 	kube := p.manager.GetClient()
+	nodes := status.NewGenericObjectController[*corev1.Node](kube, p.plain, status.WithLabels(eksv1.LabelNodeClass, karpv1.NodePoolLabelKey, karpv1.NodeInitializedLabelKey))
+	withGaugesByObject(nodes.Controller)
 	return []controller.Controller{
 		metricspod.NewController(kube, cluster),
 		metricsnodepool.NewController(kube, p.provider, costs),
 		metricsnode.NewController(cluster),
-		status.NewGenericObjectController[*corev1.Node](kube, p.plain, status.WithLabels(eksv1.LabelNodeClass, karpv1.NodePoolLabelKey, karpv1.NodeInitializedLabelKey)),
+		nodes,
 	}
 }
