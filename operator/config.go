@@ -215,7 +215,7 @@ func (c Config) nodesCluster() nodes.Cluster {
 	return nodes.Cluster{
 		Name: c.Cluster.Name, Region: c.Cluster.Region, Version: c.Cluster.Version, Endpoint: c.Cluster.Endpoint,
 		CertificateAuthority: c.Cluster.CertificateAuthority, ServiceCIDR: c.Cluster.ServiceCIDR,
-		Images: c.Cluster.Images,
+		Images: c.Cluster.Images, OpensNodes: c.Engine != EngineKarpenter,
 	}
 }
 

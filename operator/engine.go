@@ -16,6 +16,7 @@ import (
 
 	"github.com/automode-dev/automode/compute/nodes"
 	"github.com/automode-dev/automode/compute/nodes/disrupting"
+	"github.com/automode-dev/automode/compute/nodes/opening"
 	"github.com/automode-dev/automode/compute/nodes/provisioning"
 	"github.com/automode-dev/automode/compute/nodes/wakeup"
 	picture "github.com/automode-dev/automode/compute/state"
@@ -34,6 +35,7 @@ func deciders(ctx context.Context, p parts, cluster *state.Cluster, other *karpe
 			wakeup.NewController(other),
 			disruption.NewController(p.clock, kube, other, p.provider, p.recorder, cluster, queue, costs),
 			queue,
+			opening.NewController(kube, nil), // nodes that the other engine left closed
 		}, nil
 	}
 	nominate, err := nominatingClient(p, config.Cluster.Version)
@@ -55,7 +57,7 @@ func deciders(ctx context.Context, p parts, cluster *state.Cluster, other *karpe
 	if feed, err = picture.NewFeed(ctx, p.manager.GetCache(), objects, ours.Changed, removals.Changed); err != nil {
 		return nil, err
 	}
-	return []controller.Controller{ours, wakeup.NewController(ours), removals}, nil
+	return []controller.Controller{ours, wakeup.NewController(ours), opening.NewController(kube, ours.NominateFor), removals}, nil
 }
 
 // nominatingClient writes nominations, thousands in a few seconds; nil where the scheduler does not keep to them.

@@ -15,6 +15,8 @@ type Cluster struct {
 	ServiceCIDR          string
 	// Images are known image ids by the name of the public parameter that would tell them.
 	Images map[string]string
+	// OpensNodes tells that nodes are to register with state.ClosedTaint, because a controller takes it away.
+	OpensNodes bool
 }
 
 // DNSAddress is the address that pods ask for names: the tenth of the service network.

@@ -16,6 +16,7 @@ import (
 	"github.com/automode-dev/automode/compute/catalog"
 	"github.com/automode-dev/automode/compute/instancetypes"
 	"github.com/automode-dev/automode/compute/labels"
+	"github.com/automode-dev/automode/compute/state"
 )
 
 // UserData renders the node configuration for a claim on instances of the type. Types of equal reserves and pod
@@ -31,7 +32,7 @@ func UserData(cluster Cluster, class *eksv1.NodeClass, claim *karpv1.NodeClaim, 
 		"kubeReserved":       printed(instancetypes.KubeReserved(t)),
 		"systemReserved":     printed(instancetypes.SystemReserved()),
 		"evictionHard":       instancetypes.EvictionHard(),
-		"registerWithTaints": taints(claim),
+		"registerWithTaints": taints(cluster, claim),
 		"registryPullQPS":    25,
 		"registryBurst":      50,
 		"serverTLSBootstrap": true,
@@ -52,11 +53,15 @@ func UserData(cluster Cluster, class *eksv1.NodeClass, claim *karpv1.NodeClaim, 
 	return config.Marshal()
 }
 
-// taints of a new node: those of the claim, and the one that keeps pods off until the node is registered.
-func taints(claim *karpv1.NodeClaim) []corev1.Taint {
+// taints of a new node: those of the claim, the one that keeps pods off until the node is registered, and the one that
+// does so until its pods are nominated.
+func taints(cluster Cluster, claim *karpv1.NodeClaim) []corev1.Taint {
 	all := slices.Concat(claim.Spec.Taints, claim.Spec.StartupTaints)
 	if !slices.ContainsFunc(all, func(taint corev1.Taint) bool { return taint.MatchTaint(&karpv1.UnregisteredNoExecuteTaint) }) {
 		all = append(all, karpv1.UnregisteredNoExecuteTaint)
+	}
+	if cluster.OpensNodes {
+		all = append(all, state.ClosedTaint)
 	}
 	return all
 }

@@ -75,7 +75,7 @@ func (m *Machine) Labels() map[string]string {
 }
 
 // Taints that stay: those that go away by themselves while a node starts are left out until it is initialized, and that of
-// a replacement which is closed until its pods come.
+// a node which is closed until its pods are nominated always.
 func (m *Machine) Taints() []corev1.Taint {
 	var taints []corev1.Taint
 	if m.Registered() {
@@ -83,8 +83,8 @@ func (m *Machine) Taints() []corev1.Taint {
 	} else {
 		taints = m.Claim.Spec.Taints
 	}
-	if _, filling := PlacesOf(m.Claim); filling {
-		taints = slices.DeleteFunc(slices.Clone(taints), func(t corev1.Taint) bool { return t.Key == corev1.TaintNodeUnschedulable })
+	if slices.ContainsFunc(taints, closes) {
+		taints = slices.DeleteFunc(slices.Clone(taints), closes)
 	}
 	if m.Initialized() {
 		return taints

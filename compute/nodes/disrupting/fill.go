@@ -10,7 +10,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/retry"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -18,15 +17,16 @@ import (
 	podutils "sigs.k8s.io/karpenter/pkg/utils/pod"
 
 	"github.com/automode-dev/automode/compute/disruption/survey"
+	"github.com/automode-dev/automode/compute/nodes/opening"
 	"github.com/automode-dev/automode/compute/nodes/provisioning"
 	"github.com/automode-dev/automode/compute/state"
 )
 
 // A replacement was made for certain pods, and kube-scheduler does not know for
 // which: successors of evicted pods that it likes better there would take the
-// room of others, which then need a node more. So a replacement is closed from
-// when its node joins until the pods that are evicted have successors; what
-// found no place elsewhere by then is nominated for it, and it opens.
+// room of others, which then need a node more. So a replacement, whose node is
+// closed when it joins, stays so until the pods that are evicted have successors;
+// what found no place elsewhere by then is nominated for it, and it opens.
 const (
 	// fillTick is how often nodes that fill are looked at.
 	fillTick = 200 * time.Millisecond
@@ -51,8 +51,7 @@ func (f *filling) done(now time.Time) bool {
 	return now.Sub(f.since) >= longest || quiet >= stalled || f.staying == 0 && quiet >= settled
 }
 
-// fill closes replacements that have joined, and opens those that have waited
-// long enough for their pods. It tells whether there are any. What it does
+// fill opens replacements that have waited long enough for their pods. It tells whether there are any. What it does
 // follows from the objects, so that another process can go on with it.
 func (c *Controller) fill(ctx context.Context) bool {
 	machines := c.Picture.Machines()
@@ -74,13 +73,10 @@ func (c *Controller) fill(ctx context.Context) bool {
 			continue
 		}
 		active = true
-		var err error
-		if begun[m.Claim.Name] {
-			err = c.fillOne(ctx, m, places, pods)
-		} else {
-			err = c.closeNode(ctx, m.Node, true)
+		if !begun[m.Claim.Name] {
+			continue
 		}
-		if err != nil {
+		if err := c.fillOne(ctx, m, places, pods); err != nil {
 			log.FromContext(ctx).Error(err, "keeping a replacement for its pods; trying again", "NodeClaim", m.Claim.Name)
 		}
 	}
@@ -100,7 +96,7 @@ func (c *Controller) fillOne(ctx context.Context, m *state.Machine, places state
 		f.staying, f.coming, f.changed = staying, coming, now
 	}
 	if !f.done(now) {
-		return c.closeNode(ctx, m.Node, true)
+		return nil
 	}
 	return c.open(ctx, m, pods.take(places))
 }
@@ -110,7 +106,7 @@ func (c *Controller) open(ctx context.Context, m *state.Machine, pods []*corev1.
 	workqueue.ParallelizeUntil(context.WithoutCancel(ctx), 20, len(pods), func(i int) {
 		provisioning.Nominate(ctx, c.Nominate, pods[i], m.Node.Name)
 	})
-	if err := c.closeNode(ctx, m.Node, false); err != nil {
+	if err := opening.Open(ctx, c.Kube, m.Node); err != nil {
 		return err
 	}
 	err := c.changeClaim(ctx, m.Claim.Name, func(claim *karpv1.NodeClaim) { delete(claim.Annotations, state.AnnotationPlaces) }, func(*karpv1.NodeClaim) {})
@@ -118,30 +114,6 @@ func (c *Controller) open(ctx context.Context, m *state.Machine, pods []*corev1.
 		return fmt.Errorf("ending the filling of NodeClaim %q: %w", m.Claim.Name, err)
 	}
 	log.FromContext(ctx).V(1).Info("opened a replacement", "NodeClaim", m.Claim.Name, "nominated", len(pods), "after", c.Clock.Since(c.fillings[m.Claim.Name].since))
-	return nil
-}
-
-// closeNode makes a node unschedulable or takes that back. The taint that follows from
-// it goes with it at once: the scheduler would drop nominations for a tainted node.
-func (c *Controller) closeNode(ctx context.Context, node *corev1.Node, want bool) error {
-	if want && node.Spec.Unschedulable {
-		return nil
-	}
-	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
-		latest := &corev1.Node{}
-		if err := c.Kube.Get(ctx, types.NamespacedName{Name: node.Name}, latest); err != nil {
-			return err
-		}
-		stored := latest.DeepCopy()
-		latest.Spec.Unschedulable = want
-		if !want {
-			latest.Spec.Taints = slices.DeleteFunc(latest.Spec.Taints, func(t corev1.Taint) bool { return t.Key == corev1.TaintNodeUnschedulable })
-		}
-		return c.Kube.Patch(ctx, latest, client.MergeFromWithOptions(stored, client.MergeFromWithOptimisticLock{}))
-	})
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("setting unschedulable to %t on node %q: %w", want, node.Name, err)
-	}
 	return nil
 }
 

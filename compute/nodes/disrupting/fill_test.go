@@ -60,7 +60,7 @@ func (w *world) open(node string) bool {
 	w.Helper()
 	n := &corev1.Node{}
 	w.must(w.kube.Get(w.ctx, types.NamespacedName{Name: node}, n))
-	return !n.Spec.Unschedulable
+	return !state.Closed(n)
 }
 
 func (w *world) nominated(name string) string {

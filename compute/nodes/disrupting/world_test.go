@@ -130,6 +130,7 @@ func (w *world) join(claimName, name, typ string) {
 	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(name), Labels: map[string]string{corev1.LabelHostname: name, corev1.LabelInstanceTypeStable: typ, corev1.LabelTopologyZone: "a",
 		karpv1.CapacityTypeLabelKey: "on-demand", karpv1.NodePoolLabelKey: "default", karpv1.NodeRegisteredLabelKey: "true", karpv1.NodeInitializedLabelKey: "true"}}}
 	node.Spec.ProviderID = claim.Status.ProviderID
+	node.Spec.Taints = []corev1.Taint{state.ClosedTaint}
 	node.Status = corev1.NodeStatus{Capacity: it.Capacity, Allocatable: it.Capacity, Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}}
 	w.must(w.kube.Create(w.ctx, node))
 }

@@ -88,6 +88,13 @@ func NewController(parts Parts) *Controller {
 	return &Controller{Parts: parts, batch: newBatch(parts.Clock), translated: state.Types{VolumeLimits: parts.VolumeLimits}, cache: solver.NewCache(), promises: newPromises(), nominator: newNominator(parts.Nominate), seen: map[types.UID]bool{}}
 }
 
+// NominateFor nominates the pods that are planned for a node, which takes pods from now on.
+func (c *Controller) NominateFor(ctx context.Context, node string) {
+	if c.Nominate != nil {
+		c.nominator.open(ctx, node)
+	}
+}
+
 // Trigger has the waiting pods looked at soon, whatever for.
 func (c *Controller) Trigger(types.UID) { c.batch.call() }
 
@@ -113,8 +120,8 @@ func (c *Controller) Changed(before, after client.Object) {
 			c.batch.call() // pods without a place there have waited for that
 		}
 	case *corev1.Node:
-		if before == nil {
-			c.nominator.nodeJoined(after.Name)
+		if !state.Closed(after) {
+			c.nominator.opened(after.Name)
 		}
 		if before, ok := before.(*corev1.Node); ok && goes(after) && !goes(before) {
 			c.batch.call()

@@ -25,9 +25,9 @@ type nomination struct {
 }
 
 // nominator writes on pods which node they are planned for, so that the scheduler follows the plan instead of spreading
-// pods its own way. It does so when the node joins. Earlier is of no use: each attempt to schedule the pod would fail,
-// and the scheduler drops the nomination of a pod that fits nowhere now. One dropped between joining and being ready is
-// written again.
+// pods its own way. It does so just before the node takes pods. Earlier is of no use: each attempt to schedule the pod
+// would fail, and the scheduler drops the nomination of a pod that fits nowhere now. One dropped all the same is written
+// again.
 type nominator struct {
 	kube  client.Client
 	queue workqueue.TypedInterface[nomination]
@@ -35,13 +35,13 @@ type nominator struct {
 	mu      sync.Mutex
 	planned map[string][]*corev1.Pod // by claim that is not launched
 	wanted  map[types.UID]nomination // by pod whose node has a name
-	joined  map[string]bool          // nodes that are there
+	taking  map[string]bool          // nodes that take pods
 }
 
 func newNominator(kube client.Client) *nominator {
 	return &nominator{
 		kube: kube, queue: workqueue.NewTyped[nomination](),
-		planned: map[string][]*corev1.Pod{}, wanted: map[types.UID]nomination{}, joined: map[string]bool{},
+		planned: map[string][]*corev1.Pod{}, wanted: map[types.UID]nomination{}, taking: map[string]bool{},
 	}
 }
 
@@ -69,33 +69,50 @@ func (n *nominator) forget(claim string) {
 	delete(n.planned, claim)
 }
 
-// nodeJoined nominates the pods that are planned for the node.
-func (n *nominator) nodeJoined(name string) {
+// open nominates the pods that are planned for a node, which is about to take pods, and returns when that is done.
+func (n *nominator) open(ctx context.Context, node string) {
+	list := n.due(node)
+	workqueue.ParallelizeUntil(context.WithoutCancel(ctx), nominators, len(list), func(i int) { n.write(ctx, list[i]) })
+}
+
+// opened nominates the pods that are planned for a node which takes pods already.
+func (n *nominator) opened(node string) {
+	for _, nomination := range n.due(node) {
+		n.queue.Add(nomination)
+	}
+}
+
+// due are the nominations for a node that was not known to take pods.
+func (n *nominator) due(node string) (list []nomination) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.joined[name] = true
+	if n.taking[node] {
+		return nil
+	}
+	n.taking[node] = true
 	for _, nomination := range n.wanted {
-		if nomination.node == name {
-			n.queue.Add(nomination)
+		if nomination.node == node {
+			list = append(list, nomination)
 		}
 	}
+	return list
 }
 
 func (n *nominator) nodeLeft(name string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	delete(n.joined, name)
+	delete(n.taking, name)
 	maps.DeleteFunc(n.wanted, func(_ types.UID, wanted nomination) bool { return wanted.node == name })
 }
 
-// want has the pod nominated for the node as soon as that is there. Needs mu.
+// want has the pod nominated for the node as soon as that takes pods. Needs mu.
 func (n *nominator) want(pod *corev1.Pod, node string) {
 	if pod.Spec.NodeName != "" {
 		return
 	}
 	wanted := nomination{client.ObjectKeyFromObject(pod), pod.UID, node}
 	n.wanted[pod.UID] = wanted
-	if n.joined[node] && pod.Status.NominatedNodeName != node {
+	if n.taking[node] && pod.Status.NominatedNodeName != node {
 		n.queue.Add(wanted)
 	}
 }

@@ -32,8 +32,10 @@ func TestNominationsWaitForTheNode(t *testing.T) {
 	expect("planned")
 	n.launched(claim("c", "i-1"))
 	expect("launched")
-	n.nodeJoined("i-1")
-	expect("joined", "a i-1")
+	n.opened("i-1")
+	expect("taking pods", "a i-1")
+	n.opened("i-1")
+	expect("seen again")
 	n.review(kept{nodes: map[*corev1.Pod]string{pod("a", "i-1"): "i-1"}})
 	expect("reviewed while nominated")
 	n.dropped(a)
@@ -50,13 +52,13 @@ func TestNominationsWaitForTheNode(t *testing.T) {
 
 func TestNominationsEndWithTheNode(t *testing.T) {
 	n, a, b := newNominator(nil), pod("a", ""), pod("b", "")
-	n.nodeJoined("i-1")
+	n.opened("i-1")
 	n.plan("c", []*corev1.Pod{a})
 	n.plan("d", []*corev1.Pod{b})
 	n.launched(claim("c", "i-1"))
 	n.forget("d")
 	n.launched(claim("d", "i-2"))
-	n.nodeJoined("i-2")
+	n.opened("i-2")
 	if diff := cmp.Diff([]string{"a i-1"}, queued(n)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -15,29 +15,38 @@ import (
 const (
 	// unseen is how long a claim that was just made may be missing from the picture.
 	unseen = 30 * time.Second
-	// overdue is how long after its node is ready a promised pod may stay unbound, and perPod how much longer for each pod
-	// that the scheduler could bind and has not: after a large scale-up it works at them for minutes.
+	// overdue is how long a promised pod may stay unbound once its node is ready and the scheduler should have got to it.
 	overdue = 30 * time.Second
-	perPod  = 100 * time.Millisecond
 )
 
 // promise says which waiting pods a claim was made for.
 type promise struct {
 	claim *karpv1.NodeClaim
 	made  time.Time
-	ready time.Time // when its node was first seen initialized
+	turn  *turn // since its node was first seen to take pods
 	pods  map[types.UID]*corev1.Pod
+}
+
+// turn is when the scheduler gets to a pod: after all that it could bind already, for which it may need minutes when
+// thousands come at once.
+type turn struct {
+	since time.Time
+	after int       // number of pods bound by then
+	come  time.Time // when it was first seen to have come
 }
 
 // promises remembers what claims were made for, so that pods whose node is on its way are not given another.
 type promises struct {
 	byClaim map[string]*promise
-	// taken is when a nomination of unknown origin on a node that is ready was first seen.
-	taken map[types.UID]time.Time
+	// taken are nominations of unknown origin, since they were first seen or their node was ready.
+	taken map[types.UID]*turn
+	// bound counts pods that were promised a node that is ready and no longer wait; progress is when one last did.
+	bound    int
+	progress time.Time
 }
 
 func newPromises() *promises {
-	return &promises{byClaim: map[string]*promise{}, taken: map[types.UID]time.Time{}}
+	return &promises{byClaim: map[string]*promise{}, taken: map[types.UID]*turn{}}
 }
 
 func (p *promises) add(claim *karpv1.NodeClaim, pods []*corev1.Pod, now time.Time) {
@@ -81,15 +90,9 @@ func (p *promises) review(machines []*state.Machine, pods []*corev1.Pod, leaving
 	for _, pod := range pods {
 		unbound[pod.UID] = pod
 	}
-	patience := overdue + perPod*time.Duration(p.bindable(byClaim, unbound))
+	bindable := p.count(byClaim, unbound, now)
 	for _, name := range sortedKeys(p.byClaim) {
-		made := p.byClaim[name]
-		for uid := range made.pods {
-			if unbound[uid] == nil {
-				delete(made.pods, uid)
-			}
-		}
-		m := byClaim[name]
+		made, m := p.byClaim[name], byClaim[name]
 		if m == nil && now.Sub(made.made) < unseen {
 			k.inFlight = append(k.inFlight, made.claim)
 			k.keep(name, made, unbound, "")
@@ -99,10 +102,10 @@ func (p *promises) review(machines []*state.Machine, pods []*corev1.Pod, leaving
 			delete(p.byClaim, name)
 			continue
 		}
-		if m.Initialized() && made.ready.IsZero() {
-			made.ready = now
+		if takesPods(m) && made.turn == nil {
+			made.turn = &turn{since: now, after: p.bound + bindable}
 		}
-		if m.Initialized() && now.Sub(made.ready) > patience {
+		if made.turn != nil && p.passed(made.turn, now) > overdue {
 			for _, uid := range sortedKeys(made.pods) {
 				k.broken = append(k.broken, unbound[uid])
 			}
@@ -111,23 +114,48 @@ func (p *promises) review(machines []*state.Machine, pods []*corev1.Pod, leaving
 		}
 		k.keep(m.Name(), made, unbound, nodeName(m))
 	}
-	p.adopt(&k, byNode, pods, leaving, now, patience)
+	p.adopt(&k, byNode, pods, leaving, now, bindable)
 	return k
 }
 
-// bindable counts the promised pods whose nodes are ready for them.
-func (p *promises) bindable(byClaim map[string]*state.Machine, unbound map[types.UID]*corev1.Pod) (n int) {
+// count drops pods that wait no longer, and tells how many there are that the scheduler could bind.
+func (p *promises) count(byClaim map[string]*state.Machine, unbound map[types.UID]*corev1.Pod, now time.Time) (bindable int) {
 	for name, made := range p.byClaim {
-		if m := byClaim[name]; m == nil || !m.Initialized() {
-			continue
-		}
+		m := byClaim[name]
+		ready := m != nil && takesPods(m)
 		for uid := range made.pods {
-			if unbound[uid] != nil {
-				n++
+			if unbound[uid] == nil {
+				delete(made.pods, uid)
+				p.settled(ready, now)
+			} else if ready {
+				bindable++
 			}
 		}
 	}
-	return n
+	return bindable
+}
+
+func (p *promises) settled(ready bool, now time.Time) {
+	if ready {
+		p.bound++
+		p.progress = now
+	}
+}
+
+// passed is how long ago the scheduler should have got to a pod. While those before it are being bound, that is since
+// the last of them.
+func (p *promises) passed(t *turn, now time.Time) time.Duration {
+	if t.come.IsZero() && p.bound >= t.after {
+		t.come = now
+	}
+	switch {
+	case !t.come.IsZero():
+		return now.Sub(t.come)
+	case p.progress.After(t.since):
+		return now.Sub(p.progress)
+	default:
+		return now.Sub(t.since)
+	}
 }
 
 func (k *kept) keep(machine string, made *promise, unbound map[types.UID]*corev1.Pod, node string) {
@@ -143,7 +171,7 @@ func (k *kept) keep(machine string, made *promise, unbound map[types.UID]*corev1
 
 // adopt takes nominations over that nobody here remembers: those of an earlier life of this controller, and those of the
 // scheduler, which makes room by preemption. They count as promises for a while.
-func (p *promises) adopt(k *kept, byNode map[string]*state.Machine, pods []*corev1.Pod, leaving func(string) bool, now time.Time, patience time.Duration) {
+func (p *promises) adopt(k *kept, byNode map[string]*state.Machine, pods []*corev1.Pod, leaving func(string) bool, now time.Time, bindable int) {
 	seen := map[types.UID]bool{}
 	for _, pod := range pods {
 		m := byNode[pod.Status.NominatedNodeName]
@@ -151,12 +179,10 @@ func (p *promises) adopt(k *kept, byNode map[string]*state.Machine, pods []*core
 			continue
 		}
 		seen[pod.UID] = true
-		since, ok := p.taken[pod.UID]
-		if !ok || !m.Initialized() {
-			since = now
-			p.taken[pod.UID] = now
+		if p.taken[pod.UID] == nil || !takesPods(m) {
+			p.taken[pod.UID] = &turn{since: now, after: p.bound + bindable + len(p.taken)}
 		}
-		if now.Sub(since) > 2*patience {
+		if p.passed(p.taken[pod.UID], now) > 2*overdue {
 			continue
 		}
 		k.byMachine[m.Name()] = append(k.byMachine[m.Name()], pod)
@@ -165,9 +191,13 @@ func (p *promises) adopt(k *kept, byNode map[string]*state.Machine, pods []*core
 	for uid := range p.taken {
 		if !seen[uid] {
 			delete(p.taken, uid)
+			p.settled(true, now)
 		}
 	}
 }
+
+// takesPods tells whether the scheduler may bind pods to the machine's node.
+func takesPods(m *state.Machine) bool { return m.Initialized() && !state.Closed(m.Node) }
 
 // nodeName is the name that the machine's node has or will have, the id of its instance; empty while the claim is not
 // launched.

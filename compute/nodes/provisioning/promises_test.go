@@ -78,20 +78,51 @@ func TestPromisesFollowAClaimToItsNode(t *testing.T) {
 
 // A scheduler with hundreds of pods to bind takes its time.
 func TestPromisesWaitForABusyScheduler(t *testing.T) {
-	p := newPromises()
 	var pods []*corev1.Pod
 	for i := range 400 {
 		pods = append(pods, pod(fmt.Sprintf("p%03d", i), ""))
 	}
-	p.add(claim("c", "i-1"), pods, start)
-	machines := []*state.Machine{{Claim: claim("c", "i-1"), Node: node("i-1", true)}}
-	p.review(machines, pods, nobody, start)
-	if k := p.review(machines, pods, nobody, start.Add(overdue+time.Second)); len(k.pods) != 400 {
-		t.Errorf("%d of 400 pods are promised while the scheduler works at them", len(k.pods))
+	machines := []*state.Machine{{Claim: claim("c", "i-1"), Node: node("i-1", true)}, {Claim: claim("d", "i-2"), Node: node("i-2", true)}, {Claim: claim("e", "i-3"), Node: node("i-3", true)}}
+	begin := func() *promises {
+		p := newPromises()
+		p.add(claim("c", "i-1"), pods[:200], start)
+		p.add(claim("d", "i-2"), pods[200:], start)
+		p.review(machines, pods, nobody, start)
+		return p
 	}
-	if k := p.review(machines, pods, nobody, start.Add(overdue+400*perPod+time.Second)); len(k.broken) != 400 {
-		t.Errorf("%d of 400 promises are broken although the scheduler has had its time", len(k.broken))
-	}
+
+	t.Run("it works at them", func(t *testing.T) {
+		p, now := begin(), start
+		for left := 400; left > 100; left -= 10 {
+			now = now.Add(overdue - time.Second)
+			if k := p.review(machines, pods[400-left:], nobody, now); len(k.pods) != left {
+				t.Fatalf("%d of %d pods are promised %s after their nodes got ready", len(k.pods), left, now.Sub(start))
+			}
+		}
+	})
+	t.Run("it has stopped", func(t *testing.T) {
+		p := begin()
+		p.review(machines, pods[10:], nobody, start.Add(overdue))
+		if k := p.review(machines, pods[10:], nobody, start.Add(2*overdue)); len(k.pods) != 390 {
+			t.Errorf("%d of 390 pods are promised while it may go on", len(k.pods))
+		}
+		if k := p.review(machines, pods[10:], nobody, start.Add(2*overdue+time.Second)); len(k.broken) != 390 {
+			t.Errorf("%d of 390 promises are broken although nothing was bound for %s", len(k.broken), overdue)
+		}
+	})
+	t.Run("it binds others", func(t *testing.T) {
+		p, now := begin(), start
+		for i := range 50 {
+			later := pod(fmt.Sprintf("later-%d", i), "")
+			p.add(claim("e", "i-3"), []*corev1.Pod{later}, now)
+			now = now.Add(overdue / 2)
+			p.review(machines, append(pods[:1:1], later), nobody, now)
+			p.review(machines, pods[:1], nobody, now)
+		}
+		if k := p.review(machines, pods[:1], nobody, now); k.pods["p000"] {
+			t.Error("a pod that it passes over is promised for ever")
+		}
+	})
 }
 
 func TestPromisesEndWithTheirClaim(t *testing.T) {
