@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -48,20 +49,26 @@ func (c *Case) Check(plan solver.Plan) error {
 	}
 	hard := c.HardOnly()
 	// Where one order does not work, those that were refused go first in the
-	// next; the last is by size, in which both sides decide.
-	var first map[string]bool
-	var err error
-	for i := range 6 {
-		if first, err = hard.tryOrder(nodes, target, first, i == 5); err == nil || first == nil {
+	// next, those most often before the others; the last is by size, in which
+	// both sides decide.
+	refused := map[string]int{} // pod -> in how many orders
+	for i := 1; ; i++ {
+		left, err := hard.tryOrder(nodes, target, refused, i == ordersTried)
+		if err == nil || left == nil || i == ordersTried {
 			return err
 		}
+		for _, name := range left {
+			refused[name]++
+		}
 	}
-	return err
 }
 
-// tryOrder puts the pods where the plan says, some first, and returns those
-// that were refused.
-func (c *Case) tryOrder(nodes []*corev1.Node, target map[string]string, first map[string]bool, bySize bool) (map[string]bool, error) {
+// ordersTried is how many orders of binding Check tries.
+const ordersTried = 6
+
+// tryOrder puts the pods where the plan says, those first that were refused
+// most often, and returns those that are refused now.
+func (c *Case) tryOrder(nodes []*corev1.Node, target map[string]string, refused map[string]int, bySize bool) ([]string, error) {
 	w, err := c.newWorld(nodes, scheduling.IgnorePreferences)
 	if err != nil {
 		return nil, err
@@ -81,11 +88,11 @@ func (c *Case) tryOrder(nodes []*corev1.Node, target map[string]string, first ma
 		})
 		return w.place(target, existing, nil, false)
 	}
-	return w.place(target, existing, first, true)
+	return w.place(target, existing, refused, true)
 }
 
 // place puts all pods where they belong, again and again until nothing moves.
-func (w *world) place(target map[string]string, existing map[string]*scheduling.ExistingNode, first map[string]bool, sorted bool) (map[string]bool, error) {
+func (w *world) place(target map[string]string, existing map[string]*scheduling.ExistingNode, refused map[string]int, sorted bool) ([]string, error) {
 	left := slices.Clone(w.pods)
 	// Pods that nothing holds back must not come first: they can make a spread
 	// uneven that would allow both the other way round.
@@ -93,8 +100,8 @@ func (w *world) place(target map[string]string, existing map[string]*scheduling.
 		if !sorted {
 			return 0
 		}
-		if x, y := first[a.Name], first[b.Name]; x != y {
-			return map[bool]int{true: -1, false: 1}[x]
+		if d := refused[b.Name] - refused[a.Name]; d != 0 {
+			return d
 		}
 		return len(b.Spec.TopologySpreadConstraints) - len(a.Spec.TopologySpreadConstraints)
 	})
@@ -102,26 +109,24 @@ func (w *world) place(target map[string]string, existing map[string]*scheduling.
 		_, ok := target[p.Namespace+"/"+p.Name]
 		return !ok // left out
 	})
-	var why error
+	why := map[string]error{}
 	for len(left) > 0 {
 		// After each success from the start: those under most rules go as soon as they can.
 		at := slices.IndexFunc(left, func(p *corev1.Pod) bool {
 			name := target[p.Namespace+"/"+p.Name]
 			err := w.put(p, existing[name])
 			if err != nil {
-				why = fmt.Errorf("pod %s on node %s: %w", p.Name, name, err)
+				why[p.Name] = fmt.Errorf("pod %s on node %s: %w", p.Name, name, err)
 			}
 			return err == nil
 		})
 		if at < 0 {
-			next := maps.Clone(first)
-			if next == nil {
-				next = map[string]bool{}
-			}
+			var names []string
+			var errs []error
 			for _, p := range left {
-				next[p.Name] = true
+				names, errs = append(names, p.Name), append(errs, why[p.Name])
 			}
-			return next, fmt.Errorf("%d pods are not allowed where the plan puts them, the last: %w", len(left), why)
+			return names, fmt.Errorf("%d pods are not allowed where the plan puts them: %w", len(left), errors.Join(errs...))
 		}
 		left = slices.Delete(left, at, at+1)
 	}

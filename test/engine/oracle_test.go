@@ -141,8 +141,7 @@ func unknownDomain(err error) bool {
 	if err == nil {
 		return true
 	}
-	m := unknown.FindStringSubmatch(err.Error())
-	return m != nil && !strings.Contains(m[1], m[2])
+	return slices.ContainsFunc(unknown.FindAllStringSubmatch(err.Error(), -1), func(m []string) bool { return !strings.Contains(m[1], m[2]) })
 }
 
 // passesNodeLimit tells whether a limit of nodes stopped the solver. Karpenter
