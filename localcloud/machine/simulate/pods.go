@@ -26,6 +26,7 @@ type pod struct {
 	started         time.Time
 	ready           bool
 	stopAt          time.Time   // when a deleted pod has stopped; zero while it is not deleted
+	removed         bool        // the API server has been told that it stopped
 	object          *corev1.Pod // as last seen, while its status is still to be written
 }
 
@@ -68,6 +69,8 @@ const (
 // down, at which every deleted pod has stopped.
 func (p *pod) next(now time.Time, nodeDown bool) (action, time.Duration) {
 	switch {
+	case p.removed: // the last change of the object comes before word that it is gone
+		return nothing, 0
 	case !p.stopAt.IsZero():
 		if wait := p.stopAt.Sub(now); wait > 0 && !nodeDown {
 			return nothing, wait
@@ -137,7 +140,15 @@ func (c *cluster) stepPod(ctx context.Context, key string) (time.Duration, error
 	}
 	host := m.host
 	c.mu.Unlock()
-	return again, c.act(asNode(ctx, seen.node), do, seen, host)
+	if err := c.act(asNode(ctx, seen.node), do, seen, host); err != nil {
+		return again, err
+	}
+	if do == remove {
+		c.mu.Lock()
+		p.removed = true
+		c.mu.Unlock()
+	}
+	return again, nil
 }
 
 // act makes the call of an action. What it changes comes back by the watch.

@@ -151,6 +151,10 @@ func TestNext(t *testing.T) {
 			if do != c.want || (again-c.again).Abs() > time.Second {
 				t.Errorf("next is %q in %v, want %q in %v", do, again, c.want, c.again)
 			}
+			p.removed = do == remove
+			if do, _ := p.next(time.Now(), c.nodeDown); p.removed && do != nothing {
+				t.Errorf("a pod that is removed is due for %q", do)
+			}
 		})
 	}
 }
