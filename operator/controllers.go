@@ -71,7 +71,7 @@ func Controllers(ctx context.Context, p parts) ([]controller.Controller, error) 
 	devices := deviceallocation.NewController(kube)
 	virtual := virtualpods.NewVirtualPodCache(kube)
 	provisioner := provisioning.NewProvisioner(kube, p.recorder, p.provider, cluster, p.clock, devices, virtual)
-	evictions := terminator.NewQueue(kube, p.recorder)
+	evictions := terminator.NewQueue(evictingClient{kube, p.manager.GetAPIReader()}, p.recorder)
 	poolHealth := nodepoolhealth.NewState()
 	costs := cost.NewClusterCost(ctx, p.provider, kube)
 
