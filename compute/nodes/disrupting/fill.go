@@ -51,8 +51,9 @@ func (f *filling) done(now time.Time) bool {
 	return now.Sub(f.since) >= longest || quiet >= stalled || f.staying == 0 && quiet >= settled
 }
 
-// fill opens replacements that have waited long enough for their pods. It tells whether there are any. What it does
-// follows from the objects, so that another process can go on with it.
+// fill opens replacements that have waited long enough for their pods. It tells
+// whether there are any. What it does follows from the objects, so that another
+// process can go on with it.
 func (c *Controller) fill(ctx context.Context) bool {
 	machines := c.Picture.Machines()
 	machines = slices.DeleteFunc(machines, func(m *state.Machine) bool { return m.Claim == nil && !m.Leaving() })

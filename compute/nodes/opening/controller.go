@@ -68,12 +68,14 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	return reconcile.Result{}, Open(ctx, c.kube, node)
 }
 
-// ready tells whether nothing but our taint keeps pods off a new node. Taints of the user's own do not count: what takes
-// them away may be a pod on the node.
+// ready tells whether a new node has all that comes from outside it. Other taints do not count, those of the user's own
+// and readiness gates: what takes them away may be a pod on the node, which need not tolerate ours.
 func ready(node *corev1.Node) bool {
 	return slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
 		return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
-	}) && !slices.ContainsFunc(node.Spec.Taints, func(t corev1.Taint) bool { return scheduling.IsKnownEphemeralTaint(&t) })
+	}) && !slices.ContainsFunc(node.Spec.Taints, func(t corev1.Taint) bool {
+		return slices.ContainsFunc(scheduling.KnownEphemeralTaints, func(known corev1.Taint) bool { return known.MatchTaint(&t) })
+	})
 }
 
 // Open takes the taint away. That is one request without a lock on the version of the node: others write its status and

@@ -44,6 +44,7 @@ func TestNodesOpen(t *testing.T) {
 		{"ready, and nobody nominates", node(corev1.ConditionTrue, state.ClosedTaint), true, true, false},
 		{"not ready", node(corev1.ConditionFalse, state.ClosedTaint), false, false, false},
 		{"not registered", node(corev1.ConditionTrue, karpv1.UnregisteredNoExecuteTaint, state.ClosedTaint), false, false, false},
+		{"behind a readiness gate", node(corev1.ConditionTrue, corev1.Taint{Key: "readiness.k8s.io/storage", Effect: corev1.TaintEffectNoSchedule}, state.ClosedTaint), false, true, true},
 		{"never closed", node(corev1.ConditionTrue, own), false, true, false},
 		{"waiting for evicted pods", filling, false, false, false},
 		{"waiting for evicted pods, and nobody nominates", filling, true, true, false},
