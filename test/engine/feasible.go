@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -120,6 +122,12 @@ func (w *world) place(target map[string]string, existing map[string]*scheduling.
 			}
 			return err == nil
 		})
+		if at < 0 { // a slip of Karpenter's is no reason, but all others go first
+			at = slices.IndexFunc(left, func(p *corev1.Pod) bool { return unknownDomain(why[p.Name]) })
+			if at >= 0 {
+				w.force(left[at], existing[target[left[at].Namespace+"/"+left[at].Name]])
+			}
+		}
 		if at < 0 {
 			var names []string
 			var errs []error
@@ -139,8 +147,7 @@ func (w *world) put(p *corev1.Pod, n *scheduling.ExistingNode) (err error) {
 		if e := w.topology.Update(w.ctx, p); e != nil {
 			return e
 		}
-		reqs := requirements.NewStrictPodRequirements(alternative)
-		data := &scheduling.PodData{Requests: resources.RequestsForPods(p), Requirements: reqs, StrictRequirements: reqs}
+		data := dataOf(alternative)
 		var updated requirements.Requirements
 		if updated, _, err = n.CanAdd(w.ctx, p, data, nil, nil); err == nil {
 			n.Add(w.ctx, p, data, updated, nil, nil)
@@ -148,6 +155,25 @@ func (w *world) put(p *corev1.Pod, n *scheduling.ExistingNode) (err error) {
 		}
 	}
 	return err
+}
+
+// force puts a pod on a node unasked.
+func (w *world) force(p *corev1.Pod, n *scheduling.ExistingNode) {
+	n.Add(w.ctx, p, dataOf(p), requirements.NewLabelRequirements(n.Labels()), nil, nil)
+}
+
+func dataOf(p *corev1.Pod) *scheduling.PodData {
+	reqs := requirements.NewStrictPodRequirements(p)
+	return &scheduling.PodData{Requests: resources.RequestsForPods(p), Requirements: reqs, StrictRequirements: reqs}
+}
+
+var unknown = regexp.MustCompile(`pod anti-affinity, key=.*\(counts = (.*), podDomains = .*, nodeDomains = .* In \[([^ ]*)\]`)
+
+// unknownDomain tells whether anti-affinity refused a pod because it does not
+// know the domain, which Karpenter takes for full.
+func unknownDomain(err error) bool {
+	m := unknown.FindStringSubmatch(err.Error())
+	return m != nil && !strings.Contains(m[1], m[2])
 }
 
 // alternatives are copies of a pod with one term of its node affinity each.
