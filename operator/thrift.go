@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/patrickmn/go-cache"
@@ -20,8 +21,10 @@ import (
 	eksv1 "github.com/automode-dev/automode/api/eks/v1"
 )
 
-// writtenMemory is how long what a write returned is remembered: longer than a watch is ever behind.
-const writtenMemory = time.Minute
+// writtenMemory bounds how long a write is remembered that the cache never caught up with: the object is gone, or nobody
+// reads it. A watch of a busy API server was seen to be more than a minute behind. Were a write forgotten before, an object
+// would go back to what it was, and Karpenter would launch a second instance for a claim that looks as if it had none.
+const writtenMemory = time.Hour
 
 // newThriftyClient is the manager's client without requests that are useless: patches that change nothing, of which
 // Karpenter's controllers send one with each change of a status, and patches of objects as they were before this very
@@ -38,11 +41,11 @@ func newThriftyClient(config *rest.Config, options client.Options) (client.Clien
 
 type thrifty struct {
 	client.Client
-	written *cache.Cache // by UID, the object that the newest write returned
+	written *written
 }
 
 func newThrifty(plain client.Client) thrifty {
-	return thrifty{plain, cache.New(writtenMemory, writtenMemory)}
+	return thrifty{plain, &written{newest: cache.New(writtenMemory, time.Minute)}}
 }
 
 // Get reads from the cache, unless this process has written something newer.
@@ -50,8 +53,8 @@ func (t thrifty) Get(ctx context.Context, key client.ObjectKey, object client.Ob
 	if err := t.Client.Get(ctx, key, object, options...); err != nil {
 		return err
 	}
-	own, ok := t.written.Get(string(object.GetUID()))
-	if !ok || !older(object.GetResourceVersion(), own.(client.Object).GetResourceVersion()) {
+	own := t.written.unlessSeen(object)
+	if own == nil {
 		return nil
 	}
 	switch object := object.(type) {
@@ -95,7 +98,7 @@ func (s thriftyStatus) Patch(ctx context.Context, object client.Object, patch cl
 func (t thrifty) remember(object client.Object, err error) error {
 	if err == nil && watched(object) {
 		object.SetManagedFields(nil) // as in the cache, or the next patch would be about them
-		t.written.SetDefault(string(object.GetUID()), object.DeepCopyObject())
+		t.written.add(object)
 	}
 	return err
 }
@@ -129,7 +132,7 @@ func (t thrifty) reduced(object client.Object, patch client.Patch, counts func(f
 	for field := range fields {
 		useless = useless && (!counts(field) || field == "metadata" && onlyLock)
 	}
-	if !useless && lock != "" && t.replaced(object.GetUID(), lock) {
+	if !useless && lock != "" && t.written.replaced(object.GetUID(), lock) {
 		return nil, false, apierrors.NewConflict(schema.GroupResource{}, object.GetName(), errors.New("this process has written the object since"))
 	}
 	return client.RawPatch(types.MergePatchType, data), useless, nil
@@ -150,9 +153,47 @@ func locked(metadata json.RawMessage) (version string, onlyLock bool) {
 	return version, len(fields) == 0
 }
 
-// replaced tells whether a write of this process returned a newer version of the object.
-func (t thrifty) replaced(uid types.UID, version string) bool {
-	own, ok := t.written.Get(string(uid))
+// written keeps, by UID, the object that the newest write returned until the cache has it too.
+type written struct {
+	mu     sync.Mutex
+	newest *cache.Cache
+}
+
+// add remembers what a write returned, unless nothing is left to read.
+func (w *written) add(object client.Object) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if object.GetDeletionTimestamp() != nil && len(object.GetFinalizers()) == 0 {
+		w.newest.Delete(string(object.GetUID()))
+		return
+	}
+	if !w.knows(object.GetUID(), object.GetResourceVersion()) {
+		w.newest.SetDefault(string(object.GetUID()), object.DeepCopyObject())
+	}
+}
+
+// unlessSeen gives what was written after an object as the cache has it; nil, and forgotten, where nothing was.
+func (w *written) unlessSeen(object client.Object) client.Object {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.knows(object.GetUID(), object.GetResourceVersion()) {
+		w.newest.Delete(string(object.GetUID()))
+		return nil
+	}
+	own, _ := w.newest.Get(string(object.GetUID()))
+	return own.(client.Object)
+}
+
+// replaced tells whether a write returned a newer version of the object.
+func (w *written) replaced(uid types.UID, version string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.knows(uid, version)
+}
+
+// knows tells whether a newer version than this one was written. The lock is held.
+func (w *written) knows(uid types.UID, version string) bool {
+	own, ok := w.newest.Get(string(uid))
 	return ok && older(version, own.(client.Object).GetResourceVersion())
 }
 

@@ -123,6 +123,9 @@ func TestThriftyClientKnowsWhatItWrote(t *testing.T) {
 	if got := read(); got.Status.NodeName != "i-9" {
 		t.Errorf("read node %q, want what somebody else wrote since", got.Status.NodeName)
 	}
+	if kube.written.newest.ItemCount() != 0 {
+		t.Error("a write is remembered although the cache has seen it")
+	}
 	behind = nil
 	if _, err := name(fresh, "i-3"); err != nil || sent != 2 {
 		t.Errorf("a patch of the newest version gave %v after %d requests, want success after 2", err, sent)

@@ -1,5 +1,5 @@
-// Package leftovers ends what nobody uses any more: instances without a NodeClaim, and launch templates that no launch
-// has used for a while. It never touches what another cluster owns.
+// Package leftovers ends what nobody uses any more: instances without a NodeClaim, the Nodes they leave behind, and launch
+// templates that no launch has used for a while. It never touches what another cluster owns.
 package leftovers
 
 import (
@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -14,6 +15,7 @@ import (
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 
 	"github.com/automode-dev/automode/compute"
+	"github.com/automode-dev/automode/compute/labels"
 	"github.com/automode-dev/automode/compute/nodes"
 )
 
@@ -85,7 +87,8 @@ func (c *Controller) Start(ctx context.Context) error {
 }
 
 // Instances terminates instances that no NodeClaim names, but for those whose claim is still to learn of them: on a busy
-// cluster that takes longer than the grace.
+// cluster that takes longer than the grace. Then it deletes the Nodes of instances that are gone and that no NodeClaim names:
+// nothing else does.
 func (c *Controller) Instances(ctx context.Context) error {
 	// The cloud is asked first: a claim that comes in between is then seen, not missed.
 	instances, err := c.cloud.Instances(ctx)
@@ -104,13 +107,35 @@ func (c *Controller) Instances(ctx context.Context) error {
 			expecting[claim.Name] = true
 		}
 	}
+	there := map[string]bool{}
 	for _, instance := range instances {
+		there[instance.ID] = true
 		if claimed[instance.ID] || expecting[c.launches.LaunchedFor(instance.ID)] || instance.Terminating() || c.clock.Since(instance.Launched) < grace {
 			continue
 		}
 		log.FromContext(ctx).Info("terminating instance without a claim", "instance", instance.ID, "nodepool", instance.Tags[compute.TagNodePool])
 		if err := c.cloud.Terminate(ctx, instance.ID); err != nil && !compute.IsNotFound(err) {
 			return err
+		}
+	}
+	return c.nodes(ctx, func(id string) bool { return there[id] || claimed[id] })
+}
+
+// nodes deletes the Nodes of instances that nobody knows. Those that registered lately may be of an instance that was
+// launched after the cloud was asked.
+func (c *Controller) nodes(ctx context.Context, known func(instanceID string) bool) error {
+	list := &corev1.NodeList{}
+	if err := c.kube.List(ctx, list, client.MatchingLabels{labels.ComputeType: labels.ComputeAuto}); err != nil {
+		return fmt.Errorf("listing nodes: %w", err)
+	}
+	for _, node := range list.Items {
+		id, err := nodes.InstanceID(node.Spec.ProviderID)
+		if err != nil || known(id) || !node.DeletionTimestamp.IsZero() || c.clock.Since(node.CreationTimestamp.Time) < grace {
+			continue
+		}
+		log.FromContext(ctx).Info("deleting node without an instance", "Node", node.Name)
+		if err := c.kube.Delete(ctx, &node, client.Preconditions{UID: &node.UID}); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("deleting node %s, whose instance is gone: %w", node.Name, err)
 		}
 	}
 	return nil

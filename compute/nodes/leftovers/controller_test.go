@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	testclock "k8s.io/utils/clock/testing"
@@ -17,6 +18,7 @@ import (
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 
 	"github.com/automode-dev/automode/compute"
+	"github.com/automode-dev/automode/compute/labels"
 )
 
 var now = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
@@ -105,6 +107,37 @@ func TestSecondInstanceOfAClaim(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"i-00000000000000first"}, a.ended); diff != "" {
 		t.Errorf("terminated (-want +got):\n%s", diff)
+	}
+}
+
+// A kubelet that registers after its instance has lost its claim leaves a Node behind.
+func TestNodes(t *testing.T) {
+	node := func(name, computeType string, age time.Duration) client.Object {
+		n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, CreationTimestamp: metav1.NewTime(now.Add(-age)), Labels: map[string]string{labels.ComputeType: computeType}}}
+		n.Spec.ProviderID = "aws:///us-east-1a/" + name
+		return n
+	}
+	a := &account{instances: []compute.Instance{instance("i-00000000000claimed", time.Hour), instance("i-0000000000leftover", time.Hour)}}
+	c := newController(a, launches{},
+		claim("ready", "aws:///us-east-1a/i-00000000000claimed"), node("i-00000000000claimed", "auto", time.Hour),
+		claim("dying", "aws:///us-east-1a/i-000000000000dying"), node("i-000000000000dying", "auto", time.Hour),
+		node("i-0000000000leftover", "auto", time.Hour), // its instance is only about to go
+		node("i-0000000000000gone", "auto", time.Hour),
+		node("i-000000000000young", "auto", grace-time.Second),
+		node("i-000000000somebody", "", time.Hour))
+	if err := c.Instances(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	left := &corev1.NodeList{}
+	if err := c.kube.List(context.Background(), left); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, n := range left.Items {
+		names = append(names, n.Name)
+	}
+	if diff := cmp.Diff([]string{"i-000000000000dying", "i-000000000000young", "i-00000000000claimed", "i-0000000000leftover", "i-000000000somebody"}, names); diff != "" {
+		t.Errorf("nodes left (-want +got):\n%s", diff)
 	}
 }
 
