@@ -136,8 +136,7 @@ func (p *Picture) Machines() []*Machine {
 	return p.machines()
 }
 
-// machines lists the picture's machines and those of the extra claims that it does not have.
-func (p *Picture) machines(extra ...*karpv1.NodeClaim) []*Machine {
+func (p *Picture) machines() []*Machine {
 	list := make([]*Machine, 0, len(p.nodes)+4)
 	for name, node := range p.nodes {
 		m := &Machine{Node: node, Pods: sortedPods(p.bound[name])}
@@ -151,11 +150,6 @@ func (p *Picture) machines(extra ...*karpv1.NodeClaim) []*Machine {
 			continue
 		}
 		list = append(list, &Machine{Claim: claim})
-	}
-	for _, claim := range extra {
-		if p.claims[claim.Name] == nil {
-			list = append(list, &Machine{Claim: claim})
-		}
 	}
 	slices.SortFunc(list, func(a, b *Machine) int { return strings.Compare(a.Name(), b.Name()) })
 	return list

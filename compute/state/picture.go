@@ -17,6 +17,8 @@ import (
 type Picture struct {
 	mu sync.RWMutex
 	objects
+	expected  map[string]*karpv1.NodeClaim // claims that the watch has not come to, by name
+	seenClaim string                       // the newest version of a claim that the watch has shown
 }
 
 // objects are the tables of a Picture. Objects in them are shared and never changed.
@@ -39,7 +41,7 @@ type objects struct {
 
 // NewPicture is empty.
 func NewPicture() *Picture {
-	return &Picture{objects: objects{
+	return &Picture{expected: map[string]*karpv1.NodeClaim{}, objects: objects{
 		pods: map[types.NamespacedName]*corev1.Pod{}, bound: map[string]map[types.NamespacedName]*corev1.Pod{}, unbound: map[types.NamespacedName]*corev1.Pod{},
 		nodes: map[string]*corev1.Node{}, claims: map[string]*karpv1.NodeClaim{}, nodeByID: map[string]string{}, claimByID: map[string]string{},
 		pools: map[string]*karpv1.NodePool{}, daemonSets: map[types.NamespacedName]*appsv1.DaemonSet{}, namespaces: map[string]*corev1.Namespace{},
@@ -62,7 +64,7 @@ func (p *Picture) Clone() *Picture {
 	for node, pods := range o.bound {
 		c.bound[node] = maps.Clone(pods)
 	}
-	return &Picture{objects: c}
+	return &Picture{expected: maps.Clone(p.expected), seenClaim: p.seenClaim, objects: c}
 }
 
 // Set takes an object in, or its newer version. Kinds that no decision depends on are ignored.
@@ -79,10 +81,8 @@ func (p *Picture) Set(object client.Object) {
 			p.nodeByID[o.Spec.ProviderID] = o.Name
 		}
 	case *karpv1.NodeClaim:
-		p.claims[o.Name] = o
-		if o.Status.ProviderID != "" {
-			p.claimByID[o.Status.ProviderID] = o.Name
-		}
+		p.setClaim(o)
+		p.sawClaim(o)
 	case *karpv1.NodePool:
 		p.pools[o.Name] = o
 	case *appsv1.DaemonSet:
@@ -112,8 +112,8 @@ func (p *Picture) Delete(object client.Object) {
 		delete(p.nodes, o.Name)
 		forget(p.nodeByID, o.Spec.ProviderID, o.Name)
 	case *karpv1.NodeClaim:
-		delete(p.claims, o.Name)
-		forget(p.claimByID, o.Status.ProviderID, o.Name)
+		p.dropClaim(o)
+		p.sawClaim(o)
 	case *karpv1.NodePool:
 		delete(p.pools, o.Name)
 	case *appsv1.DaemonSet:
@@ -129,6 +129,18 @@ func (p *Picture) Delete(object client.Object) {
 	case *storagev1.CSINode:
 		delete(p.csiNodes, o.Name)
 	}
+}
+
+func (p *Picture) setClaim(claim *karpv1.NodeClaim) {
+	p.claims[claim.Name] = claim
+	if claim.Status.ProviderID != "" {
+		p.claimByID[claim.Status.ProviderID] = claim.Name
+	}
+}
+
+func (p *Picture) dropClaim(claim *karpv1.NodeClaim) {
+	delete(p.claims, claim.Name)
+	forget(p.claimByID, claim.Status.ProviderID, claim.Name)
 }
 
 func forget(names map[string]string, id, name string) {

@@ -21,8 +21,6 @@ type Question struct {
 	Types func(*karpv1.NodePool) []*solver.InstanceType
 	// Leaving tells of nodes that go away without being deleted yet, by provider id; may be nil.
 	Leaving func(providerID string) bool
-	// InFlight are claims that were made a moment ago and may not be in the picture yet.
-	InFlight []*karpv1.NodeClaim
 	// UnknownVolumes lets pods pass whose volume claims or storage classes are not in the picture.
 	UnknownVolumes bool
 	// Promised are pods that count as placed on a machine, by its name, though they are not bound; may be nil.
@@ -53,7 +51,7 @@ func (p *Picture) Snapshot(q Question) (solver.Snapshot, []Rejected) {
 	}
 	pods := slices.Clone(q.Pods)
 	types := typeLists{lister: q.Types}
-	for _, m := range p.machines(q.InFlight...) {
+	for _, m := range p.machines() {
 		if m.Leaving() || q.Leaving != nil && m.ProviderID() != "" && q.Leaving(m.ProviderID()) {
 			for _, pod := range m.Pods {
 				if movable(pod) {

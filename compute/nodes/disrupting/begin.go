@@ -147,7 +147,7 @@ func (c *Controller) createAll(ctx context.Context, k *cluster, step *disruption
 			return fmt.Errorf("creating replacement NodeClaim %q: %w", name, err)
 		}
 		// Decisions of the next moment must see it.
-		c.Picture.Set(claim)
+		c.Picture.Expect(claim)
 		c.Cluster.UpdateNodeClaim(claim)
 		c.tellCreated(ctx, claim, r)
 	}
@@ -219,8 +219,8 @@ func (c *Controller) unmark(ctx context.Context, claim string) error {
 
 // dropReplacement ends a replacement unless it is ready: then it may have pods.
 func (c *Controller) dropReplacement(ctx context.Context, name string) error {
-	claim := &karpv1.NodeClaim{}
-	if err := c.Kube.Get(ctx, types.NamespacedName{Name: name}, claim); err != nil {
+	claim, err := c.replacement(ctx, name)
+	if err != nil {
 		return client.IgnoreNotFound(err)
 	}
 	if claim.StatusConditions().IsTrue(karpv1.ConditionTypeInitialized) {
@@ -231,4 +231,17 @@ func (c *Controller) dropReplacement(ctx context.Context, name string) error {
 		return fmt.Errorf("deleting NodeClaim %q: %w", name, err)
 	}
 	return nil
+}
+
+// replacement reads a replacement, which the picture may know of before the watch has come to it.
+func (c *Controller) replacement(ctx context.Context, name string) (*karpv1.NodeClaim, error) {
+	claim := &karpv1.NodeClaim{}
+	err := c.Kube.Get(ctx, types.NamespacedName{Name: name}, claim)
+	if known := c.Picture.Claim(name); apierrors.IsNotFound(err) && known != nil {
+		return known.DeepCopy(), nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading NodeClaim %q: %w", name, err)
+	}
+	return claim, nil
 }

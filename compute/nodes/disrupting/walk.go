@@ -111,13 +111,12 @@ func (c *Controller) replacementsReady(ctx context.Context, r *running) error {
 		if r.ready[name] {
 			continue
 		}
-		claim := &karpv1.NodeClaim{}
-		if err := c.Kube.Get(ctx, types.NamespacedName{Name: name}, claim); err != nil {
-			if apierrors.IsNotFound(err) && c.Clock.Since(r.Started) > patience {
-				// It could not be launched, or its node never joined.
-				return fmt.Errorf("%w: replacement NodeClaim %q is gone", errFailed, name)
-			}
-			return fmt.Errorf("reading NodeClaim %q: %w", name, err)
+		claim, err := c.replacement(ctx, name)
+		if apierrors.IsNotFound(err) { // it could not be launched, or its node never joined
+			return fmt.Errorf("%w: replacement NodeClaim %q is gone", errFailed, name)
+		}
+		if err != nil {
+			return err
 		}
 		if !claim.DeletionTimestamp.IsZero() {
 			return fmt.Errorf("%w: replacement NodeClaim %q is being deleted", errFailed, name)

@@ -261,7 +261,7 @@ func (c *Controller) question(ctx context.Context, pods []*corev1.Pod, kept kept
 		return c.translated.Translate(list)
 	}
 	return pools, state.Question{
-		Pods: pods, Types: types, Leaving: leaving, Promised: kept.byMachine, InFlight: kept.inFlight,
+		Pods: pods, Types: types, Leaving: leaving, Promised: kept.byMachine,
 		Movable: func(pod *corev1.Pod) bool {
 			return podutils.IsReschedulable(pod) && podutils.IsDisruptable(pod, c.Clock, c.Recorder)
 		},
@@ -337,10 +337,9 @@ func (c *Controller) create(ctx context.Context, pools map[string]pool, plan sol
 	workqueue.ParallelizeUntil(context.WithoutCancel(ctx), 20, len(plan.Claims), func(i int) {
 		made[i], errs[i] = c.createOne(ctx, pools[plan.Claims[i].Pool], plan.Claims[i])
 	})
-	now := c.Clock.Now()
 	for i, claim := range made {
 		if claim != nil {
-			c.promises.add(claim, plan.Claims[i].Pods, now)
+			c.promises.add(claim.Name, plan.Claims[i].Pods)
 		}
 	}
 	return errors.Join(errs...)
@@ -361,6 +360,7 @@ func (c *Controller) createOne(ctx context.Context, from pool, planned solver.Cl
 	if err := c.Kube.Create(ctx, claim); err != nil {
 		return nil, fmt.Errorf("creating a NodeClaim of NodePool %q: %w", planned.Pool, err)
 	}
+	c.Picture.Expect(claim)
 	c.Cluster.UpdateNodeClaim(claim)
 	if c.Nominate != nil {
 		c.nominator.plan(claim.Name, planned.Pods)

@@ -7,24 +7,17 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
-	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 
 	"github.com/automode-dev/automode/compute/state"
 )
 
-const (
-	// unseen is how long a claim that was just made may be missing from the picture.
-	unseen = 30 * time.Second
-	// overdue is how long a promised pod may stay unbound once its node is ready and the scheduler should have got to it.
-	overdue = 30 * time.Second
-)
+// overdue is how long a promised pod may stay unbound once its node is ready and the scheduler should have got to it.
+const overdue = 30 * time.Second
 
 // promise says which waiting pods a claim was made for.
 type promise struct {
-	claim *karpv1.NodeClaim
-	made  time.Time
-	turn  *turn // since its node was first seen to take pods
-	pods  map[types.UID]*corev1.Pod
+	turn *turn // since its node was first seen to take pods
+	pods map[types.UID]*corev1.Pod
 }
 
 // turn is when the scheduler gets to a pod: after all that it could bind already, for which it may need minutes when
@@ -49,14 +42,14 @@ func newPromises() *promises {
 	return &promises{byClaim: map[string]*promise{}, taken: map[types.UID]*turn{}}
 }
 
-func (p *promises) add(claim *karpv1.NodeClaim, pods []*corev1.Pod, now time.Time) {
-	made := &promise{claim: claim, made: now, pods: map[types.UID]*corev1.Pod{}}
+func (p *promises) add(claim string, pods []*corev1.Pod) {
+	made := &promise{pods: map[types.UID]*corev1.Pod{}}
 	for _, pod := range pods {
 		if pod.Spec.NodeName == "" {
 			made.pods[pod.UID] = pod
 		}
 	}
-	p.byClaim[claim.Name] = made
+	p.byClaim[claim] = made
 }
 
 // kept are the promises that still hold.
@@ -65,8 +58,6 @@ type kept struct {
 	byMachine map[string][]*corev1.Pod
 	// pods are all promised pods.
 	pods map[types.UID]bool
-	// inFlight are claims that the picture may not have yet.
-	inFlight []*karpv1.NodeClaim
 	// nodes are the names that the nodes of promised pods have or will have, where they are known.
 	nodes map[*corev1.Pod]string
 	// broken are pods whose promise did not hold.
@@ -93,11 +84,6 @@ func (p *promises) review(machines []*state.Machine, pods []*corev1.Pod, leaving
 	bindable := p.count(byClaim, unbound, now)
 	for _, name := range sortedKeys(p.byClaim) {
 		made, m := p.byClaim[name], byClaim[name]
-		if m == nil && now.Sub(made.made) < unseen {
-			k.inFlight = append(k.inFlight, made.claim)
-			k.keep(name, made, unbound, "")
-			continue
-		}
 		if m == nil || m.Leaving() || leaving(m.ProviderID()) || len(made.pods) == 0 {
 			delete(p.byClaim, name)
 			continue

@@ -52,11 +52,10 @@ func nobody(string) bool { return false }
 func TestPromisesFollowAClaimToItsNode(t *testing.T) {
 	p := newPromises()
 	a, b := pod("a", ""), pod("b", "")
-	p.add(claim("c", ""), []*corev1.Pod{a, b}, start)
+	p.add("c", []*corev1.Pod{a, b})
 
-	// The watch has not seen the claim yet.
-	k := p.review(nil, []*corev1.Pod{a, b}, nobody, start.Add(time.Second))
-	if len(k.inFlight) != 1 || !k.pods["a"] || !k.pods["b"] {
+	k := p.review([]*state.Machine{{Claim: claim("c", "")}}, []*corev1.Pod{a, b}, nobody, start.Add(time.Second))
+	if !k.pods["a"] || !k.pods["b"] || len(k.nodes) != 0 {
 		t.Fatalf("a claim made a moment ago is forgotten: %+v", k)
 	}
 	// Launched: the node's name is known.
@@ -85,8 +84,8 @@ func TestPromisesWaitForABusyScheduler(t *testing.T) {
 	machines := []*state.Machine{{Claim: claim("c", "i-1"), Node: node("i-1", true)}, {Claim: claim("d", "i-2"), Node: node("i-2", true)}, {Claim: claim("e", "i-3"), Node: node("i-3", true)}}
 	begin := func() *promises {
 		p := newPromises()
-		p.add(claim("c", "i-1"), pods[:200], start)
-		p.add(claim("d", "i-2"), pods[200:], start)
+		p.add("c", pods[:200])
+		p.add("d", pods[200:])
 		p.review(machines, pods, nobody, start)
 		return p
 	}
@@ -114,7 +113,7 @@ func TestPromisesWaitForABusyScheduler(t *testing.T) {
 		p, now := begin(), start
 		for i := range 50 {
 			later := pod(fmt.Sprintf("later-%d", i), "")
-			p.add(claim("e", "i-3"), []*corev1.Pod{later}, now)
+			p.add("e", []*corev1.Pod{later})
 			now = now.Add(overdue / 2)
 			p.review(machines, append(pods[:1:1], later), nobody, now)
 			p.review(machines, pods[:1], nobody, now)
@@ -136,14 +135,14 @@ func TestPromisesEndWithTheirClaim(t *testing.T) {
 	} {
 		p := newPromises()
 		a := pod("a", "")
-		p.add(claim("c", ""), []*corev1.Pod{a}, start)
-		if k := p.review(machines, []*corev1.Pod{a}, nobody, start.Add(unseen+time.Second)); k.pods["a"] {
+		p.add("c", []*corev1.Pod{a})
+		if k := p.review(machines, []*corev1.Pod{a}, nobody, start); k.pods["a"] {
 			t.Errorf("claim %s: its pod is still promised", name)
 		}
 	}
 	p := newPromises()
 	a := pod("a", "")
-	p.add(claim("c", "i-1"), []*corev1.Pod{a}, start)
+	p.add("c", []*corev1.Pod{a})
 	k := p.review([]*state.Machine{{Claim: claim("c", "i-1")}}, []*corev1.Pod{a}, func(id string) bool { return id == "aws:///us-east-1a/i-1" }, start)
 	if k.pods["a"] {
 		t.Error("a node that disruption has decided on still holds its promise")
