@@ -33,10 +33,14 @@ const Name = "disruption"
 const (
 	// tick is how often steps under way are looked at.
 	tick = time.Second
-	// rest is how long nothing may have changed before a decision, and patience
-	// how long a decision waits for that.
-	rest     = 2 * time.Second
-	patience = 10 * time.Second
+	// rest is how long nothing may have changed before a decision. One waits for
+	// that as many times as long as the last took as is given by share, within
+	// bounds: where PodDisruptionBudgets let a few pods go at a time, the time
+	// between decisions is what consolidation takes.
+	rest          = 2 * time.Second
+	share         = 20
+	leastPatience = 5 * time.Second
+	mostPatience  = 10 * time.Second
 	// budgets open and close by the minute.
 	lookAgain = time.Minute
 )
@@ -90,7 +94,8 @@ type Controller struct {
 	changed  time.Time // the last of them
 	decided  time.Time // the last decision, and what it was made on
 	decision int
-	waiting  bool // the last decision left nodes that wait for budgets or pods
+	waiting  bool          // the last decision left nodes that wait for budgets or pods
+	took     time.Duration // to decide
 }
 
 // NewController makes the controller. Changed has to be told of every change of the picture.
@@ -164,6 +169,7 @@ func (c *Controller) due() (changes int, due bool) {
 	defer c.mu.Unlock()
 	now := c.Clock.Now()
 	since := now.Sub(c.decided)
+	patience := min(max(share*c.took, leastPatience), mostPatience)
 	switch {
 	case c.changes != c.decision && (now.Sub(c.changed) >= rest || since >= patience):
 		due = true
@@ -173,10 +179,10 @@ func (c *Controller) due() (changes int, due bool) {
 	return c.changes, due
 }
 
-func (c *Controller) noteDecision(changes int, waiting bool) {
+func (c *Controller) noteDecision(changes int, waiting bool, took time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.decided, c.decision, c.waiting = c.Clock.Now(), changes, waiting
+	c.decided, c.decision, c.waiting, c.took = c.Clock.Now(), changes, waiting, took
 }
 
 func (c *Controller) current() int {
@@ -195,7 +201,7 @@ func (c *Controller) decide(ctx context.Context, changes int) error {
 	start := c.Clock.Now()
 	plan := disruption.Disrupt(k.Snapshot)
 	took := c.Clock.Since(start)
-	c.noteDecision(changes, waits(plan))
+	c.noteDecision(changes, waits(plan), took)
 	c.tellPlan(ctx, k, plan, took)
 	if len(plan.Steps) == 0 {
 		return nil

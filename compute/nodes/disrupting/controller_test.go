@@ -9,6 +9,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	testclock "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
@@ -272,4 +273,38 @@ func TestStrayMark(t *testing.T) {
 	w.clock.Step(stray)
 	w.turn()
 	w.expectUntouched("n1")
+}
+
+func TestWhenADecisionIsDue(t *testing.T) {
+	tests := []struct {
+		name    string
+		since   time.Duration // the last decision
+		took    time.Duration
+		changed time.Duration // ago; negative for not since the last decision
+		waiting bool
+		want    bool
+	}{
+		{"nothing has changed", 50 * time.Second, time.Second, -1, false, false},
+		{"time alone", time.Minute, time.Second, -1, false, true},
+		{"at rest", 3 * time.Second, time.Second, rest, false, true},
+		{"not at rest", 4 * time.Second, time.Millisecond, time.Second, false, false},
+		{"no rest after a fast decision", leastPatience, time.Millisecond, time.Second, false, true},
+		{"no rest after a slow decision", leastPatience, time.Second, time.Second, false, false},
+		{"no rest after a slow decision for long", mostPatience, time.Second, time.Second, false, true},
+		{"a budget may open", leastPatience, time.Millisecond, -1, true, true},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+			c := &Controller{Parts: Parts{Clock: testclock.NewFakeClock(now.Add(-test.since))}}
+			c.noteDecision(0, test.waiting, test.took)
+			c.Clock = testclock.NewFakeClock(now)
+			if test.changed >= 0 {
+				c.changes, c.changed = 1, now.Add(-test.changed)
+			}
+			if _, due := c.due(); due != test.want {
+				t.Errorf("due is %v, want %v", due, test.want)
+			}
+		})
+	}
 }

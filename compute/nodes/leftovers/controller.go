@@ -56,6 +56,7 @@ type Controller struct {
 	cloud    Cloud
 	launches Launches
 	clock    clock.Clock
+	suspects map[string]bool // instances that had no claim at the last look, by id
 }
 
 // NewController makes the controller.
@@ -86,8 +87,9 @@ func (c *Controller) Start(ctx context.Context) error {
 	}
 }
 
-// Instances terminates instances that no NodeClaim names, but for those whose claim is still to learn of them: on a busy
-// cluster that takes longer than the grace. Then it deletes the Nodes of instances that are gone and that no NodeClaim names:
+// Instances terminates instances that no NodeClaim named at this look and the one before, but for those whose claim is still
+// to learn of them: on a busy cluster that takes longer than the grace. Between one look's two questions an instance may end
+// in the usual way, its claim with it. Then it deletes the Nodes of instances that are gone and that no NodeClaim names:
 // nothing else does.
 func (c *Controller) Instances(ctx context.Context) error {
 	// The cloud is asked first: a claim that comes in between is then seen, not missed.
@@ -107,10 +109,14 @@ func (c *Controller) Instances(ctx context.Context) error {
 			expecting[claim.Name] = true
 		}
 	}
-	there := map[string]bool{}
+	there, before := map[string]bool{}, c.suspects
+	c.suspects = map[string]bool{}
 	for _, instance := range instances {
 		there[instance.ID] = true
 		if claimed[instance.ID] || expecting[c.launches.LaunchedFor(instance.ID)] || instance.Terminating() || c.clock.Since(instance.Launched) < grace {
+			continue
+		}
+		if c.suspects[instance.ID] = true; !before[instance.ID] {
 			continue
 		}
 		log.FromContext(ctx).Info("terminating instance without a claim", "instance", instance.ID, "nodepool", instance.Tags[compute.TagNodePool])

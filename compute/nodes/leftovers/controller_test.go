@@ -76,6 +76,16 @@ func newController(a *account, l launches, claims ...client.Object) *Controller 
 	return NewController(kube, a, l, testclock.NewFakeClock(now))
 }
 
+// lookTwice has the controller look as often as it needs to be sure.
+func lookTwice(t *testing.T, c *Controller) {
+	t.Helper()
+	for range 2 {
+		if err := c.Instances(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestInstances(t *testing.T) {
 	going := instance("i-0000000000000going", time.Hour)
 	going.State = "shutting-down"
@@ -89,9 +99,7 @@ func TestInstances(t *testing.T) {
 	}}
 	c := newController(a, launches{claims: map[string]string{"i-000000000000learns": "slow", "i-0000000000forgiven": "gone"}},
 		claim("ready", "aws:///us-east-1a/i-00000000000claimed"), claim("slow", ""))
-	if err := c.Instances(context.Background()); err != nil {
-		t.Fatal(err)
-	}
+	lookTwice(t, c)
 	if diff := cmp.Diff([]string{"i-0000000000leftover", "i-0000000000forgiven"}, a.ended); diff != "" {
 		t.Errorf("terminated (-want +got):\n%s", diff)
 	}
@@ -102,11 +110,22 @@ func TestSecondInstanceOfAClaim(t *testing.T) {
 	a := &account{instances: []compute.Instance{instance("i-00000000000000first", time.Hour), instance("i-0000000000000second", time.Hour)}}
 	c := newController(a, launches{claims: map[string]string{"i-00000000000000first": "twice", "i-0000000000000second": "twice"}},
 		claim("twice", "aws:///us-east-1a/i-0000000000000second"))
-	if err := c.Instances(context.Background()); err != nil {
-		t.Fatal(err)
-	}
+	lookTwice(t, c)
 	if diff := cmp.Diff([]string{"i-00000000000000first"}, a.ended); diff != "" {
 		t.Errorf("terminated (-want +got):\n%s", diff)
+	}
+}
+
+// The claim of an instance that ends as it should may go just after the cloud was asked.
+func TestInstanceThatEndsDuringALook(t *testing.T) {
+	a := &account{instances: []compute.Instance{instance("i-0000000000leftover", time.Hour)}}
+	c := newController(a, launches{})
+	if err := c.Instances(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	a.instances = nil
+	if err := c.Instances(t.Context()); err != nil || len(a.ended) > 0 {
+		t.Errorf("terminated %v, %v", a.ended, err)
 	}
 }
 
@@ -144,9 +163,7 @@ func TestNodes(t *testing.T) {
 func TestInstancesThatAreGoneAlready(t *testing.T) {
 	a := &account{instances: []compute.Instance{instance("i-0000000000leftover", time.Hour)}, fails: &compute.Failure{Kind: compute.NotFound}}
 	c := newController(a, launches{})
-	if err := c.Instances(context.Background()); err != nil {
-		t.Errorf("an instance that is gone: %v", err)
-	}
+	lookTwice(t, c)
 	a.fails = errors.New("no")
 	if err := c.Instances(context.Background()); err == nil || !strings.Contains(err.Error(), "no") {
 		t.Errorf("an instance that cannot be ended: %v", err)
@@ -184,8 +201,10 @@ func TestStart(t *testing.T) {
 	waits()
 	clock.Step(lookEvery)
 	waits()
+	clock.Step(lookEvery)
+	waits()
 	if len(a.ended) != 1 || len(a.deleted) != 0 {
-		t.Errorf("after one look: ended %v, deleted %v", a.ended, a.deleted)
+		t.Errorf("after two looks: ended %v, deleted %v", a.ended, a.deleted)
 	}
 	clock.Step(templatesEvery)
 	waits()

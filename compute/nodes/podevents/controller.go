@@ -51,6 +51,9 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	if err != nil {
 		return reconcile.Result{}, nodeutils.IgnoreDuplicateNodeClaimError(nodeutils.IgnoreNodeClaimNotFoundError(err))
 	}
+	if !claim.DeletionTimestamp.IsZero() {
+		return reconcile.Result{}, nil // nobody asks any more when its node was last used
+	}
 	if _, recent := c.written.Get(string(claim.UID)); recent || c.clock.Since(claim.Status.LastPodEventTime.Time) < dedupe {
 		return reconcile.Result{}, nil
 	}

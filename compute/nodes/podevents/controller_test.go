@@ -21,9 +21,13 @@ func TestPodEventsOfANodeAreWrittenTogether(t *testing.T) {
 	const provider = "aws:///us-east-1a/i-1"
 	claim := &karpv1.NodeClaim{ObjectMeta: metav1.ObjectMeta{Name: "one", UID: "1"}, Status: karpv1.NodeClaimStatus{ProviderID: provider, NodeName: "i-1"}}
 	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "i-1"}, Spec: corev1.NodeSpec{ProviderID: provider}}
+	leaving := claim.DeepCopy()
+	leaving.Name, leaving.UID, leaving.Status.ProviderID = "leaving", "2", "aws:///us-east-1a/i-3"
+	leaving.DeletionTimestamp, leaving.Finalizers = &metav1.Time{Time: time.Unix(0, 0)}, []string{karpv1.TerminationFinalizer}
+	drained := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "i-3"}, Spec: corev1.NodeSpec{ProviderID: leaving.Status.ProviderID}}
 	stranger := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "other"}, Spec: corev1.NodeSpec{ProviderID: "aws:///us-east-1a/i-2"}}
 	writes := 0
-	kube := fake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).WithObjects(claim, node, stranger).WithStatusSubresource(claim).
+	kube := fake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).WithObjects(claim, node, leaving, drained, stranger).WithStatusSubresource(claim).
 		WithIndex(&karpv1.NodeClaim{}, "status.providerID", func(o client.Object) []string { return []string{o.(*karpv1.NodeClaim).Status.ProviderID} }).
 		WithInterceptorFuncs(interceptor.Funcs{
 			SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, options ...client.SubResourcePatchOption) error {
@@ -42,6 +46,7 @@ func TestPodEventsOfANodeAreWrittenTogether(t *testing.T) {
 	}
 	happen("other")
 	happen("gone")
+	happen("i-3")
 	happen("i-1")
 	happen("i-1")
 	if err := kube.Get(t.Context(), client.ObjectKeyFromObject(claim), claim); err != nil {
