@@ -26,6 +26,9 @@ import (
 // would go back to what it was, and Karpenter would launch a second instance for a claim that looks as if it had none.
 const writtenMemory = time.Hour
 
+// goneMemory is the same for what a write has deleted: no read of the cache will ever show that it has caught up.
+const goneMemory = 10 * time.Minute
+
 // newThriftyClient is the manager's client without requests that are useless: patches that change nothing, of which
 // Karpenter's controllers send one with each change of a status, and patches of objects as they were before this very
 // process wrote them, because its watch is behind. It reads what it has written, and refuses by itself to write what is
@@ -159,17 +162,18 @@ type written struct {
 	newest *cache.Cache
 }
 
-// add remembers what a write returned, unless nothing is left to read.
+// add remembers what a write returned, unless a later one has returned.
 func (w *written) add(object client.Object) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if object.GetDeletionTimestamp() != nil && len(object.GetFinalizers()) == 0 {
-		w.newest.Delete(string(object.GetUID()))
+	if w.knows(object.GetUID(), object.GetResourceVersion()) {
 		return
 	}
-	if !w.knows(object.GetUID(), object.GetResourceVersion()) {
-		w.newest.SetDefault(string(object.GetUID()), object.DeepCopyObject())
+	memory := writtenMemory
+	if object.GetDeletionTimestamp() != nil && len(object.GetFinalizers()) == 0 {
+		memory = goneMemory
 	}
+	w.newest.Set(string(object.GetUID()), object.DeepCopyObject(), memory)
 }
 
 // unlessSeen gives what was written after an object as the cache has it; nil, and forgotten, where nothing was.

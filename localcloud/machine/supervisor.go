@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/automode-dev/automode/internal/home"
+	"github.com/automode-dev/automode/internal/host"
 	"github.com/automode-dev/automode/internal/supervise"
 	"github.com/automode-dev/automode/localcloud/machine/cgroup"
 	"github.com/automode-dev/automode/localcloud/vpc"
@@ -150,7 +151,7 @@ func (s *supervisor) furnish(ctx context.Context, r record) error {
 	if err != nil {
 		return err
 	}
-	if err := group.Create(limits(r.Spec, runtime.NumCPU(), hostMemory())); err != nil {
+	if err := group.Create(limits(r.Spec, runtime.NumCPU(), host.Memory())); err != nil {
 		return err
 	}
 	if err := ensureData(ctx, s.layout.data(), r.Spec.dataVolume().SizeBytes); err != nil {
@@ -192,14 +193,6 @@ func limits(s Spec, hostCPUs int, hostMemory int64) cgroup.Limits {
 		l.MemoryBytes = s.MemoryBytes
 	}
 	return l
-}
-
-func hostMemory() int64 {
-	var info unix.Sysinfo_t
-	if unix.Sysinfo(&info) != nil {
-		return 0
-	}
-	return int64(info.Totalram) * int64(info.Unit)
 }
 
 // holdKernelLog makes the pipe that stands for the kernel's log and holds it open, so that readers block instead of

@@ -33,10 +33,10 @@ const Name = "disruption"
 const (
 	// tick is how often steps under way are looked at.
 	tick = time.Second
-	// rest is how long nothing may have changed before a decision. One waits for
-	// that as many times as long as the last took as is given by share, within
-	// bounds: where PodDisruptionBudgets let a few pods go at a time, the time
-	// between decisions is what consolidation takes.
+	// rest is how long nothing may have changed before a decision. A decision
+	// waits for that share times as long as the last one took, within bounds:
+	// where PodDisruptionBudgets let a few pods go at a time, the time between
+	// decisions is what consolidation takes.
 	rest          = 2 * time.Second
 	share         = 20
 	leastPatience = 5 * time.Second
