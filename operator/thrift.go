@@ -13,12 +13,12 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 
 	eksv1 "github.com/automode-dev/automode/api/eks/v1"
+	"github.com/automode-dev/automode/compute/state"
 )
 
 // writtenMemory bounds how long a write is remembered that the cache never caught up with: the object is gone, or nobody
@@ -198,10 +198,5 @@ func (w *written) replaced(uid types.UID, version string) bool {
 // knows tells whether a newer version than this one was written. The lock is held.
 func (w *written) knows(uid types.UID, version string) bool {
 	own, ok := w.newest.Get(string(uid))
-	return ok && older(version, own.(client.Object).GetResourceVersion())
-}
-
-func older(version, than string) bool {
-	order, err := resourceversion.CompareResourceVersion(version, than)
-	return err == nil && order < 0
+	return ok && state.Older(version, own.(client.Object).GetResourceVersion())
 }

@@ -3,6 +3,7 @@ package operator
 import (
 	"context"
 	"testing"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -129,5 +130,20 @@ func TestThriftyClientKnowsWhatItWrote(t *testing.T) {
 	behind = nil
 	if _, err := name(fresh, "i-3"); err != nil || sent != 2 {
 		t.Errorf("a patch of the newest version gave %v after %d requests, want success after 2", err, sent)
+	}
+}
+
+// The cache may show an object for a while that this process has deleted. It must not go back to what it was before.
+func TestThriftyClientKnowsWhatItDeleted(t *testing.T) {
+	w := newThrifty(nil).written
+	version := func(v string) *karpv1.NodeClaim {
+		return &karpv1.NodeClaim{ObjectMeta: metav1.ObjectMeta{Name: "one", UID: "1", ResourceVersion: v}}
+	}
+	gone := version("12")
+	gone.DeletionTimestamp = &metav1.Time{Time: time.Unix(0, 0)}
+	w.add(gone)
+	w.add(version("11")) // answered late
+	if got := w.unlessSeen(version("10")); got == nil || got.GetDeletionTimestamp() == nil {
+		t.Errorf("read %v, want the deleted object", got)
 	}
 }

@@ -11,7 +11,7 @@ import (
 func (p *Picture) Expect(claim *karpv1.NodeClaim) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.claims[claim.Name] != nil || p.seenClaim != "" && !older(p.seenClaim, claim.ResourceVersion) {
+	if p.claims[claim.Name] != nil || p.seenClaim != "" && !Older(p.seenClaim, claim.ResourceVersion) {
 		return // the watch is ahead
 	}
 	p.setClaim(claim)
@@ -28,18 +28,19 @@ func (p *Picture) Claim(name string) *karpv1.NodeClaim {
 // sawClaim learns how far the watch of claims has come. Needs mu.
 func (p *Picture) sawClaim(claim *karpv1.NodeClaim) {
 	delete(p.expected, claim.Name)
-	if p.seenClaim == "" || older(p.seenClaim, claim.ResourceVersion) {
+	if p.seenClaim == "" || Older(p.seenClaim, claim.ResourceVersion) {
 		p.seenClaim = claim.ResourceVersion
 	}
 	for _, expected := range p.expected {
-		if older(expected.ResourceVersion, p.seenClaim) {
+		if Older(expected.ResourceVersion, p.seenClaim) {
 			delete(p.expected, expected.Name)
 			p.dropClaim(expected)
 		}
 	}
 }
 
-func older(version, than string) bool {
+// Older tells whether a resource version is of an earlier write than another; false where they cannot be compared.
+func Older(version, than string) bool {
 	order, err := resourceversion.CompareResourceVersion(version, than)
 	return err == nil && order < 0
 }
