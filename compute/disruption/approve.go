@@ -138,7 +138,10 @@ func (p *planner) below(r *pricing, reqs []solver.Requirement) []*solver.Instanc
 func (p *planner) mayLaunch(c *solver.Claim, reqs []solver.Requirement, capacityType string) bool {
 	for _, name := range c.Types {
 		t := p.types.typ(c.Pool, name)
-		if t != nil && slices.ContainsFunc(launchable(t, reqs), func(o *solver.Offering) bool { return o.CapacityType() == capacityType }) {
+		if t == nil {
+			continue
+		}
+		for range launchable(t, reqs, capacityType) {
 			return true
 		}
 	}
@@ -149,7 +152,7 @@ func (p *planner) mayLaunch(c *solver.Claim, reqs []solver.Requirement, capacity
 func (p *planner) reprice(c *solver.Claim, types []*solver.InstanceType, reqs []solver.Requirement) {
 	found := false
 	for _, t := range types {
-		for _, o := range launchable(t, reqs) {
+		for o := range launchable(t, reqs, "") {
 			if !found || o.Price < c.Cheapest.Price {
 				c.Cheapest = solver.Choice{Type: t.Name, Zone: o.Zone(), CapacityType: o.CapacityType(), Reservation: o.Reservation, Price: o.Price}
 				found = true

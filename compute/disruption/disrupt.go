@@ -30,6 +30,8 @@ type planner struct {
 	candidates []*candidate // by name
 	totals     map[string]*poolTotals
 	volumes    map[types.UID]map[string][]string
+	kinds      *kindTable
+	census     *solver.Census
 	overlay    *overlay
 	steps      []Step
 	solves     int
@@ -39,7 +41,7 @@ type planner struct {
 
 func newPlanner(s *Snapshot) *planner {
 	p := &planner{s: s, pools: map[string]*Pool{}, types: newTypeIndex(s.Pools), pdbs: newPDBIndex(s.PDBs), budgets: newBudgets(s),
-		volumes: map[types.UID]map[string][]string{}}
+		volumes: map[types.UID]map[string][]string{}, kinds: newKindTable(), census: solver.NewCensus()}
 	for i := range s.Pools {
 		p.pools[s.Pools[i].Name] = &s.Pools[i]
 	}
@@ -81,7 +83,7 @@ func (p *planner) solve(pods []solver.Pod, nodes []solver.Node, pools []solver.P
 		options.Effort = whatIfEffort
 	}
 	return solver.Solve(solver.Snapshot{Pods: pods, Nodes: nodes, Pools: pools, DaemonSets: p.s.DaemonSets,
-		Namespaces: p.s.Namespaces, WellKnown: p.s.WellKnown, Options: options})
+		Namespaces: p.s.Namespaces, Census: p.census, WellKnown: p.s.WellKnown, Options: options})
 }
 
 // tired tells whether the search has gone on for long enough.

@@ -97,6 +97,9 @@ func (o *overlay) solverNodes(judge func(*overlayNode) (gone, closed bool)) []so
 		if gone {
 			continue
 		}
+		if o.nodes[i].Occupancy == nil {
+			o.nodes[i].Occupancy = o.p.census.Of(o.nodes[i].Pods)
+		}
 		out = append(out, o.nodes[i].Node)
 		if closed {
 			out[len(out)-1].Allocatable = nil
@@ -109,6 +112,7 @@ func (o *overlay) solverNodes(judge func(*overlayNode) (gone, closed bool)) []so
 func (o *overlay) put(placement solver.Placement) {
 	n := &o.nodes[o.index[placement.Node]]
 	n.Pods = append(slices.Clip(n.Pods), placement.Pods...)
+	n.Occupancy = nil
 	copied := false
 	for _, pod := range placement.Pods {
 		for driver, volumes := range o.p.volumes[pod.UID] {

@@ -1,6 +1,7 @@
 package disruption
 
 import (
+	"iter"
 	"slices"
 	"strconv"
 
@@ -94,35 +95,33 @@ func satisfies(r *solver.Requirement, value string) bool {
 	return false
 }
 
-// launchable lists the available offerings of a type that satisfy requirements.
-func launchable(t *solver.InstanceType, reqs []solver.Requirement) []*solver.Offering {
-	var out []*solver.Offering
-offerings:
-	for i := range t.Offerings {
-		o := &t.Offerings[i]
-		if !o.Available {
-			continue
-		}
-		for key, value := range o.Labels {
-			if !admits(reqs, key, value) {
-				continue offerings
+// launchable goes through the available offerings of a type that satisfy requirements, of one capacity type or of all ("").
+func launchable(t *solver.InstanceType, reqs []solver.Requirement, capacityType string) iter.Seq[*solver.Offering] {
+	return func(yield func(*solver.Offering) bool) {
+	offerings:
+		for i := range t.Offerings {
+			o := &t.Offerings[i]
+			if !o.Available || capacityType != "" && o.CapacityType() != capacityType {
+				continue
+			}
+			for key, value := range o.Labels {
+				if !admits(reqs, key, value) {
+					continue offerings
+				}
+			}
+			if !yield(o) {
+				return
 			}
 		}
-		out = append(out, o)
 	}
-	return out
 }
 
 // launchPrices are the least and the most that launching a type can cost:
 // reserved capacity is tried first, then spot, then on demand, and within one
 // of them the zone is not ours to choose.
 func launchPrices(t *solver.InstanceType, reqs []solver.Requirement) (least, most float64, capacityType string, ok bool) {
-	offers := launchable(t, reqs)
-	for _, ct := range []string{reserved, spot, onDemand} {
-		for _, o := range offers {
-			if o.CapacityType() != ct {
-				continue
-			}
+	for _, ct := range [...]string{reserved, spot, onDemand} {
+		for o := range launchable(t, reqs, ct) {
 			if !ok {
 				least, most, capacityType, ok = o.Price, o.Price, ct, true
 			}
@@ -146,7 +145,7 @@ func distinct(types []*solver.InstanceType, key string, reqs []solver.Requiremen
 				}
 			}
 		}
-		for _, o := range launchable(t, reqs) {
+		for o := range launchable(t, reqs, "") {
 			if v, ok := o.Labels[key]; ok {
 				seen[v] = true
 			}

@@ -209,6 +209,10 @@ func (r *rehearsal) fill(steps []Step, pods []evicted) (lost []evicted) {
 		return nil
 	}
 	arrived := make([]bool, len(pods))
+	queues := map[*podKind][]int{}
+	for n, e := range pods {
+		queues[e.kind] = append(queues[e.kind], n)
+	}
 	var nodes []*screenNode
 	for i := range steps {
 		for j := range steps[i].Claims {
@@ -217,15 +221,11 @@ func (r *rehearsal) fill(steps []Step, pods []evicted) (lost []evicted) {
 			if x == nil {
 				continue
 			}
-			kept := map[*podKind]int{}
 			for _, pod := range claim.Pods {
-				kept[r.kind(pod)]++
-			}
-			for n, e := range pods {
-				if !arrived[n] && kept[e.kind] > 0 {
-					kept[e.kind]--
-					arrived[n] = true
-					r.add(x, e.kind, -1)
+				kind := r.kind(pod)
+				if queue := queues[kind]; len(queue) > 0 {
+					arrived[queue[0]], queues[kind] = true, queue[1:]
+					r.add(x, kind, -1)
 				}
 			}
 			nodes = append(nodes, x)

@@ -3,11 +3,8 @@ package disruption
 import (
 	"cmp"
 	"slices"
-	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/component-helpers/resource"
-	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
 
 	"github.com/automode-dev/automode/compute/solver"
 	"github.com/automode-dev/automode/internal/firstfit"
@@ -17,21 +14,14 @@ import (
 // pods may go where. It proposes nodes to remove; whether they really can be is
 // asked of the solver.
 type screen struct {
-	p     *planner
-	names map[corev1.ResourceName]int
-	kinds map[string]*podKind
-	nodes []*screenNode // best to keep first
-	of    map[string]*screenNode
-	tree  *firstfit.Index // of the nodes that take pods, nil until asked
-	dims  int             // resources that the tree knows
+	*kindTable
+	p      *planner
+	nodes  []*screenNode // best to keep first
+	of     map[string]*screenNode
+	suited [][]int8        // by kind and node: whether labels and taints allow it, 0 until asked
+	tree   *firstfit.Index // of the nodes that take pods, nil until asked
+	dims   int             // resources that the tree knows
 }
-
-// Positions of what every screen knows in its vectors.
-const (
-	screenPods = iota
-	screenCPU
-	screenMemory
-)
 
 type screenNode struct {
 	name     string
@@ -58,27 +48,10 @@ func (x *screenNode) freeShare(s *screen) float64 {
 	return sum
 }
 
-// podKind is pods that may go to the same nodes.
-type podKind struct {
-	request []int64
-	rep     *corev1.Pod
-	plain   bool // no selectors or affinity
-	perNode int  // how many at most on a node, 0 for any number
-	fits    []int8
-}
-
-// requests is what a pod asks of its node. The list is not to be changed.
-func requests(pod *corev1.Pod) corev1.ResourceList {
-	if s := &pod.Spec; len(s.Containers) == 1 && len(s.InitContainers) == 0 && s.Overhead == nil && s.Resources == nil {
-		return s.Containers[0].Resources.Requests // most pods are like this
-	}
-	return resource.PodRequests(pod, resource.PodResourcesOptions{})
-}
-
 // newScreen reads the overlay. Nodes that are better kept come first: those
 // that cannot go, then those whose removal is worth least.
 func newScreen(p *planner, candidates []*candidate) *screen {
-	s := &screen{p: p, names: map[corev1.ResourceName]int{corev1.ResourceCPU: screenCPU, corev1.ResourceMemory: screenMemory}, kinds: map[string]*podKind{}, of: map[string]*screenNode{}}
+	s := &screen{kindTable: p.kinds, p: p, of: map[string]*screenNode{}}
 	rank := map[string]int{}
 	for i, c := range candidates {
 		rank[c.Name] = len(candidates) - i
@@ -125,79 +98,6 @@ func (s *screen) add(x *screenNode, k *podKind, sign int64) {
 	}
 }
 
-// vector reads resources.
-func (s *screen) vector(list corev1.ResourceList) []int64 {
-	v := make([]int64, len(s.names)+1)
-	for name, q := range list {
-		if name == corev1.ResourcePods {
-			v[screenPods] = q.Value()
-			continue
-		}
-		d, ok := s.names[name]
-		if !ok {
-			d = len(s.names) + 1
-			s.names[name] = d
-		}
-		for len(v) <= d {
-			v = append(v, 0)
-		}
-		v[d] = q.MilliValue()
-	}
-	return v
-}
-
-func (s *screen) fit(v []int64) []int64 {
-	for len(v) <= len(s.names) {
-		v = append(v, 0)
-	}
-	return v
-}
-
-// kind finds the kind of a pod. Pods with the same request, selector,
-// affinity, tolerations and labels are alike.
-func (s *screen) kind(pod *corev1.Pod) *podKind {
-	list := requests(pod)
-	v := s.vector(list)
-	v[screenPods] = 1
-	b := make([]byte, 0, 128)
-	for _, n := range v {
-		b = append(strconv.AppendInt(b, n, 36), ' ')
-	}
-	b = appendPlace(b, pod)
-	if k, ok := s.kinds[string(b)]; ok {
-		return k
-	}
-	k := &podKind{request: v, rep: pod, perNode: perNode(pod)}
-	a := pod.Spec.Affinity
-	k.plain = len(pod.Spec.NodeSelector) == 0 && (a == nil || a.NodeAffinity == nil)
-	s.kinds[string(b)] = k
-	return k
-}
-
-// perNode is how many pods like this one rules by hostname allow on a node.
-func perNode(pod *corev1.Pod) int {
-	if a := pod.Spec.Affinity; a != nil && a.PodAntiAffinity != nil {
-		for _, t := range a.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution {
-			if t.TopologyKey == corev1.LabelHostname {
-				return 1
-			}
-		}
-	}
-	for _, c := range pod.Spec.TopologySpreadConstraints {
-		if c.TopologyKey == corev1.LabelHostname && c.WhenUnsatisfiable == corev1.DoNotSchedule {
-			return int(c.MaxSkew)
-		}
-	}
-	for i := range pod.Spec.Containers {
-		for _, port := range pod.Spec.Containers[i].Ports {
-			if port.HostPort != 0 {
-				return 1
-			}
-		}
-	}
-	return 0
-}
-
 // suits tells whether labels and taints of a node allow a kind.
 func (s *screen) suits(k *podKind, x *screenNode) bool {
 	if k.plain && len(x.taint) == 0 {
@@ -206,37 +106,20 @@ func (s *screen) suits(k *podKind, x *screenNode) bool {
 	if x.index == unlisted {
 		return k.matches(x)
 	}
-	if k.fits == nil {
-		k.fits = make([]int8, len(s.nodes))
+	for len(s.suited) <= k.id {
+		s.suited = append(s.suited, nil)
 	}
-	if k.fits[x.index] == 0 {
-		k.fits[x.index] = -1
+	if s.suited[k.id] == nil {
+		s.suited[k.id] = make([]int8, len(s.nodes))
+	}
+	known := &s.suited[k.id][x.index]
+	if *known == 0 {
+		*known = -1
 		if k.matches(x) {
-			k.fits[x.index] = 1
+			*known = 1
 		}
 	}
-	return k.fits[x.index] > 0
-}
-
-func (k *podKind) matches(x *screenNode) bool {
-	match, err := nodeaffinity.GetRequiredNodeAffinity(k.rep).Match(x.node)
-	return err == nil && match && tolerated(k.rep, x.taint)
-}
-
-func tolerated(pod *corev1.Pod, taints []corev1.Taint) bool {
-	for i := range taints {
-		t := &taints[i]
-		if t.Effect == corev1.TaintEffectPreferNoSchedule {
-			continue
-		}
-		if !slices.ContainsFunc(pod.Spec.Tolerations, func(tol corev1.Toleration) bool {
-			return (tol.Effect == "" || tol.Effect == t.Effect) && (tol.Key == "" || tol.Key == t.Key) &&
-				(tol.Operator == corev1.TolerationOpExists || tol.Key != "" && tol.Value == t.Value)
-		}) {
-			return false
-		}
-	}
-	return true
+	return *known > 0
 }
 
 // remove tries to spread the pods of a node over others and keeps the change

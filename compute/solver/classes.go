@@ -186,18 +186,7 @@ func (k *classifier) selecting(pod *corev1.Pod) []int {
 	if len(k.p.groups.list) == 0 {
 		return nil
 	}
-	b := append(k.buf[:0], pod.Namespace...)
-	var few [8]string
-	keys := few[:0]
-	for key := range pod.Labels {
-		if k.p.groups.relevant[key] {
-			keys = append(keys, key)
-		}
-	}
-	slices.Sort(keys)
-	for _, key := range keys {
-		b = strconv.AppendQuote(append(append(b, 0), key...), pod.Labels[key])
-	}
+	b := appendPodLabels(k.buf[:0], pod, k.p.groups.relevant)
 	k.buf = b
 	if out, ok := k.chosen[string(b)]; ok {
 		return out

@@ -1,8 +1,8 @@
 package solver
 
 import (
+	"cmp"
 	"slices"
-	"sort"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -16,13 +16,10 @@ type nodeState struct {
 	tally    tally
 	ports    []hostPort
 	attached map[string]map[string]bool
-	bound    []boundPod
 	placed   []int // pods, into the snapshot
-}
 
-// boundPod is what groups need to know of a pod that runs.
-type boundPod struct {
-	selected, owns []int
+	occupancy *Occupancy
+	owns      []int // groups by which the pods that run keep others away, once for each pod
 }
 
 // conditions are those of the node's labels.
@@ -61,55 +58,48 @@ func (n *nodeState) domain(p *problem, key string) (int, bool) {
 // compileNodes sorts the nodes into the order in which they are tried, and
 // notes the rules of the pods on them.
 func (p *problem) compileNodes() {
-	for i := range p.s.Nodes {
-		n := &p.s.Nodes[i]
-		state := &nodeState{Node: n, bound: make([]boundPod, len(n.Pods))}
-		for i, pod := range n.Pods {
-			state.ports = append(state.ports, hostPorts(pod)...)
-			state.bound[i].owns = p.groups.hardAntiAffinity(pod)
+	p.census = p.newCensus()
+	states := make([]nodeState, len(p.s.Nodes))
+	p.nodes = make([]*nodeState, len(states))
+	for i := range states {
+		n := &states[i]
+		n.Node = &p.s.Nodes[i]
+		n.occupancy = p.occupancy(n.Node)
+		n.ports = slices.Clone(n.occupancy.ports)
+		for _, pod := range n.occupancy.apart {
+			n.owns = append(n.owns, p.groups.hardAntiAffinity(pod)...)
 		}
-		p.nodes = append(p.nodes, state)
+		p.nodes[i] = n
 	}
-	sort.SliceStable(p.nodes, func(i, j int) bool {
-		a, b := p.nodes[i], p.nodes[j]
+	slices.SortStableFunc(p.nodes, func(a, b *nodeState) int {
 		if a.Initialized != b.Initialized {
-			return a.Initialized
+			if a.Initialized {
+				return -1
+			}
+			return 1
 		}
-		return a.Name < b.Name
+		return cmp.Compare(a.Name, b.Name)
 	})
 	for i, n := range p.nodes {
 		n.at = i
 	}
 }
 
-// finishNodes works out the free room of the nodes once all resources are
-// known, and which groups select the pods on them.
+// finishNodes works out the free room of the nodes once all resources are known.
 func (p *problem) finishNodes() {
-	k := &classifier{p: p, chosen: map[string][]int{}}
-	buf := vector{}
-	for _, n := range p.nodes {
-		total := make(vector, len(p.res.names))
-		daemons := make(vector, len(p.res.names))
-		for i, pod := range n.Pods {
-			buf = p.res.requests(pod, buf)
-			total.add(buf)
-			if ownedByDaemonSet(pod) {
-				daemons.add(buf)
-			}
-			n.bound[i].selected = k.selecting(pod)
-		}
-		n.free = p.res.vectorOf(n.Allocatable)
+	width, to := len(p.res.names), p.translation()
+	room, reserve := make(vector, width*len(p.nodes)), make(vector, width)
+	for i, n := range p.nodes {
+		n.free = room[i*width : (i+1)*width : (i+1)*width]
+		p.res.read(n.Allocatable, n.free)
 		p.attachVolumes(n)
-		n.free.sub(total)
-		reserve := make(vector, len(p.res.names))
-		for _, d := range p.daemonsOn(n) {
-			reserve.add(d.vec)
+		clear(reserve)
+		p.reserveDaemons(n, reserve)
+		reserve.translate(n.occupancy.daemons, to, -1)
+		for d, more := range reserve {
+			n.free[d] -= max(0, more)
 		}
-		for i := range reserve {
-			if more := reserve[i] - daemons[i]; more > 0 {
-				n.free[i] -= more
-			}
-		}
+		n.free.translate(n.occupancy.total, to, -1)
 	}
 }
 

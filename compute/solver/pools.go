@@ -121,18 +121,13 @@ func withoutSimulated(c conditions) conditions {
 	})
 }
 
-// daemonsOn lists the DaemonSets that run on an existing node.
-func (p *problem) daemonsOn(n *nodeState) []*daemon {
-	var out []*daemon
+// reserveDaemons adds what the DaemonSets that belong on an existing node ask for.
+func (p *problem) reserveDaemons(n *nodeState, sum vector) {
 	for _, d := range p.daemons {
-		if _, ok := tolerates(d.pod.Spec.Tolerations, n.Taints, false); !ok {
-			continue
-		}
-		if n.meets(d.alternatives) {
-			out = append(out, d)
+		if _, ok := tolerates(d.pod.Spec.Tolerations, n.Taints, false); ok && n.meets(d.alternatives) {
+			sum.add(d.vec)
 		}
 	}
-	return out
 }
 
 // intersects tells whether a type can meet one of the alternatives; keys that

@@ -16,6 +16,7 @@ type problem struct {
 	groups  *groupTable
 	pools   []*pool // heaviest first, equal ones by name backwards
 	nodes   []*nodeState
+	census  *Census // of the pods on them
 	classes []*class
 	domains map[string]*domainTable
 	rest    *residuals
@@ -161,14 +162,10 @@ func (p *problem) countGroups() {
 		g.selected, g.owners, g.known = make([]int, len(t.names)), make([]int, len(t.names)), make([]bool, len(t.names))
 		p.knowDomains(g, t)
 	}
+	p.countKinds()
 	for _, n := range p.nodes {
-		for _, b := range n.bound {
-			for _, id := range b.selected {
-				p.count(p.groups.list[id], n, 1, 0)
-			}
-			for _, id := range b.owns {
-				p.count(p.groups.list[id], n, 0, 1)
-			}
+		for _, id := range n.owns {
+			p.count(p.groups.list[id], n, 0, 1)
 		}
 	}
 	for _, g := range p.groups.list {

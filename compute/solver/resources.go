@@ -179,12 +179,17 @@ func (t *resourceTable) withInitContainers(pod *corev1.Pod, main vector) vector 
 // vectorOf reads a resource list; what it does not name is 0.
 func (t *resourceTable) vectorOf(list corev1.ResourceList) vector {
 	v := make(vector, len(t.names))
+	t.read(list, v)
+	return v
+}
+
+// read takes a resource list over into a vector.
+func (t *resourceTable) read(list corev1.ResourceList, v vector) {
 	for name, q := range list {
 		if d, ok := t.index[name]; ok {
 			v[d] = amount(name, q)
 		}
 	}
-	return v
 }
 
 // fit stretches a vector to all resources of the table.

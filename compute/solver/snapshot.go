@@ -17,6 +17,8 @@ type Snapshot struct {
 	DaemonSets []*corev1.Pod
 	// Namespaces maps each namespace to its labels, for namespace selectors.
 	Namespaces map[string]map[string]string
+	// Census, when set, made what stands as Occupancy of nodes.
+	Census *Census
 	// WellKnown are the label keys that a pod may require although its pool does
 	// not define them; nil stands for the keys of instance types and offerings.
 	WellKnown map[string]bool
@@ -86,6 +88,8 @@ type Node struct {
 	Capacity    corev1.ResourceList
 	// Pods bound to the node, those of DaemonSets included, finished ones not.
 	Pods []*corev1.Pod
+	// Occupancy is what the snapshot's census says of Pods; nil is worked out.
+	Occupancy *Occupancy
 	// Initialized nodes are filled before others.
 	Initialized bool
 	// VolumeLimits is how many volumes of a CSI driver may be attached.
