@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/component-helpers/resource"
 	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
 )
@@ -127,7 +128,8 @@ func perNode(pod *corev1.Pod) int {
 }
 
 func (k *podKind) matches(x *screenNode) bool {
-	match, err := nodeaffinity.GetRequiredNodeAffinity(k.rep).Match(x.node)
+	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: x.name, Labels: x.labels}}
+	match, err := nodeaffinity.GetRequiredNodeAffinity(k.rep).Match(node)
 	return err == nil && match && tolerated(k.rep, x.taint)
 }
 

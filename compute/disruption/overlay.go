@@ -174,9 +174,13 @@ type answer struct {
 
 // ask solves a what-if.
 func (o *overlay) ask(q question) answer {
-	a := answer{source: map[*corev1.Pod]*candidate{}, unplaced: map[*candidate][]solver.Unplaced{}}
+	count := 0
+	for _, c := range q.nodes {
+		count += len(c.moving)
+	}
+	a := answer{source: make(map[*corev1.Pod]*candidate, count), unplaced: map[*candidate][]solver.Unplaced{}}
 	going := make(map[string]bool, len(q.nodes))
-	var pods []solver.Pod
+	pods := make([]solver.Pod, 0, count)
 	price := 0.0
 	for _, c := range q.nodes {
 		going[c.Name] = true

@@ -42,9 +42,12 @@ func (r *rehearsal) rehearse(steps []Step) []Step {
 			}
 		}
 		for n, i := range out {
-			others := slices.Clip(rest)
-			for _, j := range out[n+1:] { // their nodes take no pods either
-				others = append(others, kept[j])
+			others := func() []Step {
+				list := slices.Clone(rest)
+				for _, j := range out[n+1:] { // their nodes take no pods either
+					list = append(list, kept[j])
+				}
+				return list
 			}
 			rest = append(rest, r.instead(&kept[i], blamed[i], others)...)
 		}
@@ -56,7 +59,7 @@ func (r *rehearsal) rehearse(steps []Step) []Step {
 // instead plans a step again, beside others: with new nodes for all of its pods,
 // or without some of the nodes whose pods found no place. There may be nothing
 // that is worth it.
-func (r *rehearsal) instead(step *Step, lost []string, others []Step) []Step {
+func (r *rehearsal) instead(step *Step, lost []string, others func() []Step) []Step {
 	if len(step.Placements) == 0 || r.p.tired() {
 		return nil
 	}
@@ -69,7 +72,7 @@ func (r *rehearsal) instead(step *Step, lost []string, others []Step) []Step {
 	without := lost[:(len(lost)+1)/2]
 	fewer := slices.DeleteFunc(nodes, func(c *candidate) bool { return slices.Contains(without, c.Name) })
 	o := r.p.overlay.clone()
-	o.commit(others)
+	o.commit(others())
 	if steps := r.approved(o, question{nodes: fewer}); worth(steps) > worth(apart) {
 		return steps
 	}
@@ -95,6 +98,8 @@ type rehearsal struct {
 	waiting     []evicted          // pods that look for a place already
 	hopeless    sets.Set[*podKind] // of these, even without steps
 	known       map[string][]evicted
+	stay        *stage    // the nodes that exist, nil until asked
+	leaving     []evicted // reused
 }
 
 // evicted is a pod that comes back as a new one.
@@ -175,7 +180,7 @@ func (r *rehearsal) perform(steps []Step, order int) map[int][]string {
 // the worst for packing, small pods first. It lists those without a place on
 // nodes that exist and leaves the rehearsal as it was.
 func (r *rehearsal) act(steps []Step, order int) (lost []evicted) {
-	pods := slices.Clone(r.waiting)
+	pods := append(r.leaving[:0], r.waiting...)
 	for i := range steps {
 		for _, removed := range steps[i].Nodes {
 			for _, e := range r.evictions(removed.Node) {
@@ -190,7 +195,8 @@ func (r *rehearsal) act(steps []Step, order int) (lost []evicted) {
 		}
 		return cmp.Compare(a.shake>>(8*order), b.shake>>(8*order))
 	})
-	open := r.newStage(r.remaining(steps))
+	r.leaving = pods
+	open := r.remaining(steps)
 	full := sets.New[*podKind]() // room only gets less
 	for _, e := range pods {
 		if full.Has(e.kind) || !open.place(e.kind) {
@@ -240,21 +246,19 @@ func (r *rehearsal) fill(steps []Step, pods []evicted) (lost []evicted) {
 	return lost
 }
 
-// remaining is the nodes that exist and stay.
-func (r *rehearsal) remaining(steps []Step) []*screenNode {
-	gone := sets.New[string]()
+// remaining is the nodes that exist and stay, until it is cleared.
+func (r *rehearsal) remaining(steps []Step) *stage {
+	if r.stay == nil {
+		r.stay = r.newStage(r.nodes)
+	}
 	for i := range steps {
 		for _, removed := range steps[i].Nodes {
-			gone.Insert(removed.Node)
+			if x := r.of[removed.Node]; x != nil {
+				r.stay.close(x.index)
+			}
 		}
 	}
-	var nodes []*screenNode
-	for _, x := range r.nodes {
-		if !gone.Has(x.name) {
-			nodes = append(nodes, x)
-		}
-	}
-	return nodes
+	return r.stay
 }
 
 // replacement is the node of a claim, less what its DaemonSets ask for; nil

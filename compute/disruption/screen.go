@@ -28,7 +28,7 @@ type screenNode struct {
 	free     []int64
 	total    [2]int64 // allocatable cpu and memory, in thousandths
 	taint    []corev1.Taint
-	node     *corev1.Node
+	labels   map[string]string
 	gone     bool
 	settling bool             // takes no pods that consolidation moves
 	index    int              // in the screen's list, or unlisted
@@ -81,8 +81,7 @@ func newScreen(p *planner, candidates []*candidate) *screen {
 
 // node is an empty node.
 func (s *screen) node(n *solver.Node, allocatable corev1.ResourceList) *screenNode {
-	x := &screenNode{name: n.Name, taint: n.Taints, node: &corev1.Node{}, free: s.vector(allocatable), kinds: map[*podKind]int{}}
-	x.node.Name, x.node.Labels = n.Name, n.Labels
+	x := &screenNode{name: n.Name, taint: n.Taints, labels: n.Labels, free: s.vector(allocatable), kinds: map[*podKind]int{}}
 	x.total = [2]int64{allocatable.Cpu().MilliValue(), allocatable.Memory().MilliValue()}
 	return x
 }

@@ -9,11 +9,12 @@ type stage struct {
 	free   *firstfit.Index // of the nodes, by the share that is free
 	dims   int             // resources that the index knows
 	placed []placed
+	closed []int
 }
 
 // placed is a pod on a node, for the time of a rehearsal.
 type placed struct {
-	on   *screenNode
+	on   int // among the nodes
 	kind *podKind
 }
 
@@ -39,14 +40,27 @@ func (g *stage) place(k *podKind) bool {
 		return false
 	}
 	g.add(g.nodes[i], k, -1)
-	g.placed = append(g.placed, placed{g.nodes[i], k})
+	g.placed = append(g.placed, placed{i, k})
 	g.note(i)
 	return true
 }
 
-// clear takes all pods away again.
+// close lets a node take no pods.
+func (g *stage) close(i int) {
+	g.free.Close(i)
+	g.closed = append(g.closed, i)
+}
+
+// clear takes all pods away again and opens the nodes that were closed.
 func (g *stage) clear() {
 	for _, p := range g.placed {
-		g.add(p.on, p.kind, 1)
+		g.add(g.nodes[p.on], p.kind, 1)
 	}
+	for _, p := range g.placed {
+		g.note(p.on)
+	}
+	for _, i := range g.closed {
+		g.note(i)
+	}
+	g.placed, g.closed = g.placed[:0], g.closed[:0]
 }

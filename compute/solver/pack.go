@@ -79,7 +79,7 @@ type packItem struct {
 }
 
 func newPacker(p *problem, pl *pool, items []*item) *packer {
-	k := &packer{p: p, pl: pl}
+	k := &packer{p: p, pl: pl, items: make([]packItem, 0, len(items))}
 	for _, it := range items {
 		f := p.feasibleIn(it, pl)
 		k.items = append(k.items, packItem{it: it, class: it.class, vec: it.class.vec, count: it.count, bits: f.bits, label: p.labelBits[f.labels], rest: f.rest})
