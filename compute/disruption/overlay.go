@@ -112,7 +112,9 @@ func (o *overlay) solverNodes(judge func(*overlayNode) (gone, closed bool)) []so
 func (o *overlay) put(placement solver.Placement) {
 	n := &o.nodes[o.index[placement.Node]]
 	n.Pods = append(slices.Clip(n.Pods), placement.Pods...)
-	n.Occupancy = nil
+	if n.Occupancy != nil {
+		n.Occupancy = o.p.census.With(n.Occupancy, placement.Pods)
+	}
 	copied := false
 	for _, pod := range placement.Pods {
 		for driver, volumes := range o.p.volumes[pod.UID] {

@@ -29,7 +29,7 @@ type podKind struct {
 	pod *corev1.Pod // one of them
 }
 
-// Occupancy is what the pods on a node mean to others. It is not changed once it is made.
+// Occupancy is what the pods on a node mean to others. It does not change once it is made.
 type Occupancy struct {
 	total, daemons vector // of the census's resources; what pods of DaemonSets ask for is in both
 	ports          []hostPort
@@ -46,19 +46,31 @@ type kindCount struct {
 
 // Of reads the pods on a node, finished ones left out.
 func (c *Census) Of(pods []*corev1.Pod) *Occupancy {
-	o := &Occupancy{pods: pods, total: make(vector, fixedDims, 2*fixedDims)}
+	return c.With(&Occupancy{total: make(vector, 0, fixedDims)}, pods)
+}
+
+// With is what the pods of a node mean together with others that come to it.
+func (c *Census) With(o *Occupancy, pods []*corev1.Pod) *Occupancy {
+	sum := *o
+	sum.total, sum.daemons = slices.Clone(o.total), slices.Clone(o.daemons)
+	sum.ports, sum.apart = slices.Clip(o.ports), slices.Clip(o.apart)
+	sum.pods = slices.Concat(o.pods, pods)
+	sum.kinds = nil
 	for _, pod := range pods {
 		c.vec = c.resources.requests(pod, c.vec)
-		o.total = o.total.plus(c.vec)
+		sum.total = sum.total.plus(c.vec)
 		if ownedByDaemonSet(pod) {
-			o.daemons = o.daemons.plus(c.vec)
+			sum.daemons = sum.daemons.plus(c.vec)
 		}
-		o.ports = append(o.ports, hostPorts(pod)...)
+		sum.ports = append(sum.ports, hostPorts(pod)...)
 		if a := pod.Spec.Affinity; a != nil && a.PodAntiAffinity != nil && len(a.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution) > 0 {
-			o.apart = append(o.apart, pod)
+			sum.apart = append(sum.apart, pod)
 		}
 	}
-	return o
+	if o.kinds != nil {
+		sum.kinds = c.countKinds(slices.Clone(o.kinds), pods)
+	}
+	return &sum
 }
 
 // plus adds a vector that may be longer.
@@ -73,17 +85,21 @@ func (v vector) plus(o vector) vector {
 // kindsOf counts the pods on a node by kind.
 func (c *Census) kindsOf(o *Occupancy) []kindCount {
 	if o.kinds == nil {
-		o.kinds = make([]kindCount, 0, len(o.pods))
-		for _, pod := range o.pods {
-			k := c.kind(pod)
-			if i := slices.IndexFunc(o.kinds, func(x kindCount) bool { return x.kind == k }); i >= 0 {
-				o.kinds[i].n++
-			} else {
-				o.kinds = append(o.kinds, kindCount{k, 1})
-			}
-		}
+		o.kinds = c.countKinds(make([]kindCount, 0, len(o.pods)), o.pods)
 	}
 	return o.kinds
+}
+
+func (c *Census) countKinds(list []kindCount, pods []*corev1.Pod) []kindCount {
+	for _, pod := range pods {
+		k := c.kind(pod)
+		if i := slices.IndexFunc(list, func(x kindCount) bool { return x.kind == k }); i >= 0 {
+			list[i].n++
+		} else {
+			list = append(list, kindCount{k, 1})
+		}
+	}
+	return list
 }
 
 // kind finds or makes the kind of a pod.
