@@ -57,7 +57,7 @@ func deciders(ctx context.Context, p parts, cluster *state.Cluster, other *karpe
 	if feed, err = picture.NewFeed(ctx, p.manager.GetCache(), objects, ours.Changed, removals.Changed); err != nil {
 		return nil, err
 	}
-	return []controller.Controller{ours, wakeup.NewController(ours), opening.NewController(kube, ours.NominateFor), removals}, nil
+	return []controller.Controller{ours, wakeup.NewController(ours), opening.NewController(kube, ours.Prepare), removals}, nil
 }
 
 // nominatingClient writes nominations, thousands in a few seconds; nil where the scheduler does not keep to them.

@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -25,19 +26,24 @@ import (
 	"github.com/automode-dev/automode/compute/state"
 )
 
-// workers is how many nodes are opened at a time.
-const workers = 20
+const (
+	// workers is how many nodes are opened at a time.
+	workers = 20
+	// askAgain is how often it is asked whether a node may take pods, at the same time for all of them: pods whose own node
+	// opens a moment later would go where others should.
+	askAgain = 200 * time.Millisecond
+)
 
 // Controller opens nodes.
 type Controller struct {
-	kube     client.Client
-	nominate func(ctx context.Context, node string)
+	kube    client.Client
+	prepare func(ctx context.Context, node string) bool
 }
 
-// NewController makes the controller. Nominate writes the nominations for a node; nil where nobody plans: then all nodes
-// are opened that are closed, those too which a step of disruption would open.
-func NewController(kube client.Client, nominate func(ctx context.Context, node string)) *Controller {
-	return &Controller{kube: kube, nominate: nominate}
+// NewController makes the controller. Prepare writes the nominations for a node, and tells whether it may take pods now;
+// nil where nobody plans: then all nodes are opened that are closed, those too which a step of disruption would open.
+func NewController(kube client.Client, prepare func(ctx context.Context, node string) bool) *Controller {
+	return &Controller{kube: kube, prepare: prepare}
 }
 
 // Register adds the controller to the manager.
@@ -59,11 +65,13 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	if !state.Closed(node) || !ready(node) {
 		return reconcile.Result{}, nil
 	}
-	if c.nominate != nil {
+	if c.prepare != nil {
 		if _, filling := node.Annotations[state.AnnotationPlaces]; filling {
 			return reconcile.Result{}, nil
 		}
-		c.nominate(ctx, node.Name)
+		if !c.prepare(ctx, node.Name) {
+			return reconcile.Result{RequeueAfter: time.Until(time.Now().Truncate(askAgain).Add(askAgain))}, nil
+		}
 	}
 	return reconcile.Result{}, Open(ctx, c.kube, node)
 }

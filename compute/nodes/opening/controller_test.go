@@ -52,15 +52,16 @@ func TestNodesOpen(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			kube := fake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).WithObjects(test.node.DeepCopy()).Build()
 			nominated := false
-			nominate := func(_ context.Context, name string) {
+			prepare := func(_ context.Context, name string) bool {
 				if nominated = name == "i-1"; state.Closed(stored(t, kube)) != nominated {
 					t.Error("the node opens before its pods are nominated")
 				}
+				return true
 			}
 			if test.planless {
-				nominate = nil
+				prepare = nil
 			}
-			if _, err := NewController(kube, nominate).Reconcile(t.Context(), reconcile.Request{NamespacedName: types.NamespacedName{Name: "i-1"}}); err != nil {
+			if _, err := NewController(kube, prepare).Reconcile(t.Context(), reconcile.Request{NamespacedName: types.NamespacedName{Name: "i-1"}}); err != nil {
 				t.Fatal(err)
 			}
 			after := stored(t, kube)
@@ -71,6 +72,21 @@ func TestNodesOpen(t *testing.T) {
 				t.Error("a taint of the user's own went too")
 			}
 		})
+	}
+}
+
+func TestANodeThatMayNotTakePodsYet(t *testing.T) {
+	kube := fake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).WithObjects(node(corev1.ConditionTrue, state.ClosedTaint)).Build()
+	asked := 0
+	c := NewController(kube, func(context.Context, string) bool { asked++; return asked == 2 })
+	for want := range 2 {
+		result, err := c.Reconcile(t.Context(), reconcile.Request{NamespacedName: types.NamespacedName{Name: "i-1"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if open := !state.Closed(stored(t, kube)); open != (want == 1) || (result.RequeueAfter > 0) == open {
+			t.Errorf("asked %d times: open %t, again after %s", asked, open, result.RequeueAfter)
+		}
 	}
 }
 

@@ -78,6 +78,7 @@ type Controller struct {
 	cache      *solver.Cache
 	promises   *promises
 	nominator  *nominator
+	arrivals   *arrivals
 
 	mu   sync.Mutex
 	seen map[types.UID]bool // waiting pods that the last look considered
@@ -85,14 +86,19 @@ type Controller struct {
 
 // NewController makes the controller. Changed has to be told of every change of the picture.
 func NewController(parts Parts) *Controller {
-	return &Controller{Parts: parts, batch: newBatch(parts.Clock), translated: state.Types{VolumeLimits: parts.VolumeLimits}, cache: solver.NewCache(), promises: newPromises(), nominator: newNominator(parts.Nominate), seen: map[types.UID]bool{}}
+	return &Controller{Parts: parts, batch: newBatch(parts.Clock), translated: state.Types{VolumeLimits: parts.VolumeLimits}, cache: solver.NewCache(), promises: newPromises(), nominator: newNominator(parts.Nominate), arrivals: newArrivals(), seen: map[types.UID]bool{}}
 }
 
-// NominateFor nominates the pods that are planned for a node, which takes pods from now on.
-func (c *Controller) NominateFor(ctx context.Context, node string) {
+// Prepare nominates the pods that are planned for a node which is ready, and tells whether it may take pods now. Where it
+// may not yet, it is to be asked again.
+func (c *Controller) Prepare(ctx context.Context, node string) bool {
+	if c.arrivals.wait(node, c.Clock.Now()) {
+		return false
+	}
 	if c.Nominate != nil {
 		c.nominator.open(ctx, node)
 	}
+	return c.arrivals.written(node)
 }
 
 // Trigger has the waiting pods looked at soon, whatever for.
@@ -107,6 +113,7 @@ func (c *Controller) Changed(before, after client.Object) {
 		}
 		if before, ok := before.(*corev1.Pod); ok && before.Status.NominatedNodeName != "" && after.Status.NominatedNodeName == "" && after.Spec.NodeName == "" {
 			c.nominator.dropped(after)
+			c.batch.call() // others may have taken its room
 		}
 		if waits(after) && !c.known(after.UID) {
 			c.Cluster.AckPods(after)
@@ -115,6 +122,7 @@ func (c *Controller) Changed(before, after client.Object) {
 	case *karpv1.NodeClaim:
 		if after.Status.ProviderID != "" {
 			c.nominator.launched(after)
+			c.arrivals.launched(after)
 		}
 		if before, ok := before.(*karpv1.NodeClaim); ok && before.Annotations[state.AnnotationPlaces] != after.Annotations[state.AnnotationPlaces] {
 			c.batch.call() // pods without a place there have waited for that
@@ -135,8 +143,10 @@ func (c *Controller) Changed(before, after client.Object) {
 		c.nominator.settled(before.UID)
 	case *corev1.Node:
 		c.nominator.nodeLeft(before.Name)
+		c.arrivals.forget(before.Name)
 	case *karpv1.NodeClaim:
 		c.nominator.forget(before.Name)
+		c.arrivals.forget(before.Name)
 		if before.Status.NodeName == "" {
 			c.batch.call() // its pods need another
 		}
@@ -334,8 +344,11 @@ func (c *Controller) valid(ctx context.Context, pods []*corev1.Pod) (valid []*co
 func (c *Controller) create(ctx context.Context, pools map[string]pool, plan solver.Plan) error {
 	errs := make([]error, len(plan.Claims))
 	made := make([]*karpv1.NodeClaim, len(plan.Claims))
+	together, nodes := mustSpread(plan.Claims), newArrival()
 	workqueue.ParallelizeUntil(context.WithoutCancel(ctx), 20, len(plan.Claims), func(i int) {
-		made[i], errs[i] = c.createOne(ctx, pools[plan.Claims[i].Pool], plan.Claims[i])
+		if made[i], errs[i] = c.createOne(ctx, pools[plan.Claims[i].Pool], plan.Claims[i]); made[i] != nil && together {
+			c.arrivals.expect(made[i].Name, nodes)
+		}
 	})
 	for i, claim := range made {
 		if claim != nil {

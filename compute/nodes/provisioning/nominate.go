@@ -2,11 +2,13 @@ package provisioning
 
 import (
 	"context"
-	"maps"
 	"path"
+	"slices"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -24,24 +26,42 @@ type nomination struct {
 	node string
 }
 
+// wish is a nomination that is wanted, and whether its turn has come.
+type wish struct {
+	nomination
+	labels labels.Set
+	rules  []spread
+	turn   bool
+}
+
+// spread is a rule of a pod that must be kept over the domains of a topology.
+type spread struct {
+	selector labels.Selector
+	skew     int
+}
+
 // nominator writes on pods which node they are planned for, so that the scheduler follows the plan instead of spreading
 // pods its own way. It does so just before the node takes pods. Earlier is of no use: each attempt to schedule the pod
 // would fail, and the scheduler drops the nomination of a pod that fits nowhere now. One dropped all the same is written
 // again.
+//
+// Pods that must be spread take turns on a node. To the scheduler, pods that are nominated for a node are there already:
+// more of them than their skew allows would keep one another out for ever.
 type nominator struct {
 	kube  client.Client
 	queue workqueue.TypedInterface[nomination]
 
 	mu      sync.Mutex
-	planned map[string][]*corev1.Pod // by claim that is not launched
-	wanted  map[types.UID]nomination // by pod whose node has a name
-	taking  map[string]bool          // nodes that take pods
+	planned map[string][]*corev1.Pod       // by claim that is not launched
+	wanted  map[types.UID]*wish            // by pod whose node has a name
+	byNode  map[string]map[types.UID]*wish // the same by node
+	taking  map[string]bool                // nodes that take pods
 }
 
 func newNominator(kube client.Client) *nominator {
 	return &nominator{
 		kube: kube, queue: workqueue.NewTyped[nomination](),
-		planned: map[string][]*corev1.Pod{}, wanted: map[types.UID]nomination{}, taking: map[string]bool{},
+		planned: map[string][]*corev1.Pod{}, wanted: map[types.UID]*wish{}, byNode: map[string]map[types.UID]*wish{}, taking: map[string]bool{},
 	}
 }
 
@@ -82,39 +102,91 @@ func (n *nominator) opened(node string) {
 	}
 }
 
-// due are the nominations for a node that was not known to take pods.
-func (n *nominator) due(node string) (list []nomination) {
+// due are the nominations for a node that was not known to take pods, of those whose turn it is.
+func (n *nominator) due(node string) []nomination {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.taking[node] {
 		return nil
 	}
 	n.taking[node] = true
-	for _, nomination := range n.wanted {
-		if nomination.node == node {
-			list = append(list, nomination)
+	return n.next(node)
+}
+
+// next gives pods of a node their turn where it has come. Needs mu.
+func (n *nominator) next(node string) (list []nomination) {
+	for _, uid := range sortedKeys(n.byNode[node]) {
+		if wish := n.byNode[node][uid]; !wish.turn && n.may(wish) {
+			wish.turn = true
+			list = append(list, wish.nomination)
 		}
 	}
 	return list
+}
+
+// may tells whether the pod and those that have their turn on its node let one another in. Needs mu.
+func (n *nominator) may(asking *wish) bool {
+	if len(asking.rules) == 0 {
+		return true
+	}
+	there := 0
+	for _, other := range n.byNode[asking.node] {
+		if other.turn && other != asking && other.counts(asking) {
+			there++
+		}
+	}
+	return !slices.ContainsFunc(asking.rules, func(rule spread) bool { return there >= rule.skew })
+}
+
+// counts tells whether one of the two pods must be spread over domains in which the other counts.
+func (w *wish) counts(other *wish) bool {
+	matches := func(rules []spread, set labels.Set) bool {
+		return slices.ContainsFunc(rules, func(rule spread) bool { return rule.selector.Matches(set) })
+	}
+	return w.pod.Namespace == other.pod.Namespace && (matches(w.rules, other.labels) || matches(other.rules, w.labels))
 }
 
 func (n *nominator) nodeLeft(name string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	delete(n.taking, name)
-	maps.DeleteFunc(n.wanted, func(_ types.UID, wanted nomination) bool { return wanted.node == name })
+	for uid := range n.byNode[name] {
+		delete(n.wanted, uid)
+	}
+	delete(n.byNode, name)
 }
 
-// want has the pod nominated for the node as soon as that takes pods. Needs mu.
+// want has the pod nominated for the node as soon as that takes pods and it is its turn. Needs mu.
 func (n *nominator) want(pod *corev1.Pod, node string) {
 	if pod.Spec.NodeName != "" {
 		return
 	}
-	wanted := nomination{client.ObjectKeyFromObject(pod), pod.UID, node}
-	n.wanted[pod.UID] = wanted
-	if n.taking[node] && pod.Status.NominatedNodeName != node {
-		n.queue.Add(wanted)
+	wanted := n.wanted[pod.UID]
+	if wanted == nil || wanted.node != node {
+		n.drop(pod.UID)
+		wanted = &wish{nomination{client.ObjectKeyFromObject(pod), pod.UID, node}, pod.Labels, spreads(pod), pod.Status.NominatedNodeName == node}
+		n.wanted[pod.UID] = wanted
+		if n.byNode[node] == nil {
+			n.byNode[node] = map[types.UID]*wish{}
+		}
+		n.byNode[node][pod.UID] = wanted
 	}
+	if !n.taking[node] || pod.Status.NominatedNodeName == node {
+		return
+	}
+	if wanted.turn = wanted.turn || n.may(wanted); wanted.turn {
+		n.queue.Add(wanted.nomination)
+	}
+}
+
+// spreads are the pod's hard rules. One that cannot be read is none: the scheduler does not get that far with the pod.
+func spreads(pod *corev1.Pod) (rules []spread) {
+	for _, c := range pod.Spec.TopologySpreadConstraints {
+		if selector, err := metav1.LabelSelectorAsSelector(c.LabelSelector); err == nil && c.WhenUnsatisfiable == corev1.DoNotSchedule {
+			rules = append(rules, spread{selector, int(c.MaxSkew)})
+		}
+	}
+	return rules
 }
 
 // dropped writes the nomination of a pod again that has lost it.
@@ -126,11 +198,28 @@ func (n *nominator) dropped(pod *corev1.Pod) {
 	}
 }
 
-// settled drops a pod that has its node, or is gone.
+// settled drops a pod that has its node, or is gone. The turn is the next one's.
 func (n *nominator) settled(pod types.UID) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.drop(pod)
+}
+
+// drop wants a pod nominated no longer. Needs mu.
+func (n *nominator) drop(pod types.UID) {
+	was := n.wanted[pod]
+	if was == nil {
+		return
+	}
 	delete(n.wanted, pod)
+	if delete(n.byNode[was.node], pod); len(n.byNode[was.node]) == 0 {
+		delete(n.byNode, was.node)
+	}
+	if was.turn && len(was.rules) > 0 && n.taking[was.node] {
+		for _, item := range n.next(was.node) {
+			n.queue.Add(item)
+		}
+	}
 }
 
 // review wants the pods of promises that hold on their nodes, and no longer those whose promise is broken.
@@ -138,7 +227,7 @@ func (n *nominator) review(k kept) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, pod := range k.broken {
-		delete(n.wanted, pod.UID)
+		n.drop(pod.UID)
 	}
 	for pod, node := range k.nodes {
 		n.want(pod, node)
@@ -148,7 +237,8 @@ func (n *nominator) review(k kept) {
 func (n *nominator) holds(item nomination) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.wanted[item.uid] == item
+	wanted := n.wanted[item.uid]
+	return wanted != nil && wanted.nomination == item
 }
 
 // Start works until the context ends.

@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/karpenter/pkg/utils/resources"
 
 	"github.com/automode-dev/automode/compute/state"
 )
@@ -64,8 +65,8 @@ type kept struct {
 	broken []*corev1.Pod
 }
 
-// review drops what no longer holds: pods that are bound or gone, claims that are gone or leave, and pods that are still
-// not bound well after their node got ready. pods are all that have no node.
+// review drops what no longer holds: pods that are bound or gone, claims that are gone or leave, pods whose room has been
+// taken by others, and pods that are still not bound well after their node got ready. pods are all that have no node.
 func (p *promises) review(machines []*state.Machine, pods []*corev1.Pod, leaving func(string) bool, now time.Time) kept {
 	k := kept{byMachine: map[string][]*corev1.Pod{}, pods: map[types.UID]bool{}, nodes: map[*corev1.Pod]string{}}
 	byClaim, byNode := map[string]*state.Machine{}, map[string]*state.Machine{}
@@ -98,10 +99,28 @@ func (p *promises) review(machines []*state.Machine, pods []*corev1.Pod, leaving
 			delete(p.byClaim, name)
 			continue
 		}
+		if made.turn != nil {
+			k.broken = append(k.broken, made.crowdedOut(m, unbound)...)
+		}
 		k.keep(m.Name(), made, unbound, nodeName(m))
 	}
 	p.adopt(&k, byNode, pods, leaving, now, bindable)
 	return k
+}
+
+// crowdedOut takes pods out of the promise that the machine's node has no room left for, beside the other ones.
+func (p *promise) crowdedOut(m *state.Machine, unbound map[types.UID]*corev1.Pod) (pods []*corev1.Pod) {
+	used := resources.RequestsForPods(m.Pods...)
+	for _, uid := range sortedKeys(p.pods) {
+		with := resources.Merge(used, resources.RequestsForPods(unbound[uid]))
+		if resources.Fits(with, m.Node.Status.Allocatable) {
+			used = with
+			continue
+		}
+		delete(p.pods, uid)
+		pods = append(pods, unbound[uid])
+	}
+	return pods
 }
 
 // count drops pods that wait no longer, and tells how many there are that the scheduler could bind.

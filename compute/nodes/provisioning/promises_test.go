@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
@@ -33,6 +34,7 @@ func claim(name, instance string) *karpv1.NodeClaim {
 func node(name string, initialized bool) *corev1.Node {
 	n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{karpv1.NodeRegisteredLabelKey: "true"}}}
 	n.Spec.ProviderID = "aws:///us-east-1a/" + name
+	n.Status.Allocatable = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("4"), corev1.ResourcePods: resource.MustParse("500")}
 	if initialized {
 		n.Labels[karpv1.NodeInitializedLabelKey] = "true"
 	}
@@ -122,6 +124,34 @@ func TestPromisesWaitForABusyScheduler(t *testing.T) {
 			t.Error("a pod that it passes over is promised for ever")
 		}
 	})
+}
+
+// Pods of another plan, or of none, may be where promised pods should go.
+func TestPromisesEndWhereTheirRoomIsTaken(t *testing.T) {
+	sized := func(name, cpu string) *corev1.Pod {
+		p := pod(name, "")
+		p.Spec.Containers = []corev1.Container{{Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpu)}}}}
+		return p
+	}
+	waiting := []*corev1.Pod{sized("a", "1"), sized("b", "2"), sized("c", "500m")}
+	p := newPromises()
+	p.add("c", waiting)
+	m := &state.Machine{Claim: claim("c", "i-1"), Node: node("i-1", true)}
+	for _, step := range []struct {
+		there        []*corev1.Pod
+		kept, broken []string
+	}{
+		{nil, []string{"a", "b", "c"}, nil},
+		{[]*corev1.Pod{sized("other", "500m")}, []string{"a", "b", "c"}, nil},
+		{[]*corev1.Pod{sized("other", "500m"), sized("thief", "1")}, []string{"a", "c"}, []string{"b"}},
+		{[]*corev1.Pod{sized("other", "500m")}, []string{"a", "c"}, nil}, // b is planned anew, wherever
+	} {
+		m.Pods = step.there
+		k := p.review([]*state.Machine{m}, waiting, nobody, start)
+		if diff := cmp.Diff([][]string{step.kept, step.broken}, [][]string{names(k.byMachine["i-1"]), names(k.broken)}); diff != "" {
+			t.Errorf("beside %v: kept and broken (-want +got):\n%s", names(step.there), diff)
+		}
+	}
 }
 
 func TestPromisesEndWithTheirClaim(t *testing.T) {

@@ -1,0 +1,121 @@
+package provisioning
+
+import (
+	"path"
+	"slices"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
+
+	"github.com/automode-dev/automode/compute/solver"
+)
+
+const (
+	// stragglers is how long nodes that are ready wait for the next one of their plan.
+	stragglers = 5 * time.Second
+	// gathering is how long the first one waits at most.
+	gathering = 30 * time.Second
+)
+
+// arrival is the nodes of one plan that open together.
+type arrival struct {
+	coming    map[string]bool // by name in arrivals: those not ready yet
+	unwritten map[string]bool // those that are, without their nominations
+	first     time.Time       // when the first of them was ready
+	last      time.Time       // when the last one so far was
+	complete  bool            // nobody is waited for any more
+}
+
+func newArrival() *arrival {
+	return &arrival{coming: map[string]bool{}, unwritten: map[string]bool{}}
+}
+
+// arrivals has the nodes of a plan open together when they are for pods that must be spread. The scheduler knows of
+// domains that have nodes, and no others: the first node to come would be the only domain there is, without any skew, and
+// take all pods that it has room for. Later, pods that may not go where they are planned yet would find their room taken
+// by others whose own nodes are still to come.
+type arrivals struct {
+	mu     sync.Mutex
+	byName map[string]*arrival // by claim, by node once the claim is launched
+}
+
+func newArrivals() *arrivals { return &arrivals{byName: map[string]*arrival{}} }
+
+// mustSpread tells whether a plan has pods that must be spread over more than nodes.
+func mustSpread(claims []solver.Claim) bool {
+	return slices.ContainsFunc(claims, func(claim solver.Claim) bool {
+		return slices.ContainsFunc(claim.Pods, func(pod *corev1.Pod) bool {
+			return slices.ContainsFunc(pod.Spec.TopologySpreadConstraints, func(c corev1.TopologySpreadConstraint) bool {
+				return c.WhenUnsatisfiable == corev1.DoNotSchedule && c.TopologyKey != corev1.LabelHostname
+			})
+		})
+	})
+}
+
+// expect says that a claim's node is one of an arrival's.
+func (a *arrivals) expect(claim string, of *arrival) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.byName[claim] = of
+	of.coming[claim] = true
+}
+
+// launched learns the name of a claim's node, which is the id of its instance.
+func (a *arrivals) launched(claim *karpv1.NodeClaim) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if of := a.byName[claim.Name]; of != nil {
+		node := path.Base(claim.Status.ProviderID)
+		delete(a.byName, claim.Name)
+		delete(of.coming, claim.Name)
+		a.byName[node], of.coming[node] = of, true
+	}
+}
+
+// forget drops a claim that is gone, or a node.
+func (a *arrivals) forget(name string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if of := a.byName[name]; of != nil {
+		delete(of.coming, name)
+		delete(of.unwritten, name)
+		delete(a.byName, name)
+	}
+}
+
+// wait tells whether a node that is ready is to stay closed because others are not.
+func (a *arrivals) wait(node string, now time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	of := a.byName[node]
+	if of == nil {
+		return false
+	}
+	if of.first.IsZero() {
+		of.first = now
+	}
+	if of.coming[node] {
+		delete(of.coming, node)
+		of.last = now
+		of.unwritten[node] = !of.complete
+	}
+	of.complete = of.complete || len(of.coming) == 0 || now.Sub(of.last) >= stragglers || now.Sub(of.first) >= gathering
+	return !of.complete
+}
+
+// written says that a node's nominations are, and tells whether it may open: those of all others are too.
+func (a *arrivals) written(node string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	of := a.byName[node]
+	if of == nil {
+		return true
+	}
+	if delete(of.unwritten, node); len(of.unwritten) > 0 {
+		return false
+	}
+	delete(a.byName, node)
+	return true
+}
