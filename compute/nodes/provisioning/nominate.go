@@ -3,12 +3,9 @@ package provisioning
 import (
 	"context"
 	"path"
-	"slices"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -29,15 +26,8 @@ type nomination struct {
 // wish is a nomination that is wanted, and whether its turn has come.
 type wish struct {
 	nomination
-	labels labels.Set
-	rules  []spread
-	turn   bool
-}
-
-// spread is a rule of a pod that must be kept over the domains of a topology.
-type spread struct {
-	selector labels.Selector
-	skew     int
+	spreading
+	turn bool
 }
 
 // nominator writes on pods which node they are planned for, so that the scheduler follows the plan instead of spreading
@@ -45,8 +35,7 @@ type spread struct {
 // would fail, and the scheduler drops the nomination of a pod that fits nowhere now. One dropped all the same is written
 // again.
 //
-// Pods that must be spread take turns on a node. To the scheduler, pods that are nominated for a node are there already:
-// more of them than their skew allows would keep one another out for ever.
+// Pods that must be spread take turns on a node.
 type nominator struct {
 	kube  client.Client
 	queue workqueue.TypedInterface[nomination]
@@ -131,19 +120,11 @@ func (n *nominator) may(asking *wish) bool {
 	}
 	there := 0
 	for _, other := range n.byNode[asking.node] {
-		if other.turn && other != asking && other.counts(asking) {
+		if other.turn && other != asking && other.counts(asking.spreading) {
 			there++
 		}
 	}
-	return !slices.ContainsFunc(asking.rules, func(rule spread) bool { return there >= rule.skew })
-}
-
-// counts tells whether one of the two pods must be spread over domains in which the other counts.
-func (w *wish) counts(other *wish) bool {
-	matches := func(rules []spread, set labels.Set) bool {
-		return slices.ContainsFunc(rules, func(rule spread) bool { return rule.selector.Matches(set) })
-	}
-	return w.pod.Namespace == other.pod.Namespace && (matches(w.rules, other.labels) || matches(other.rules, w.labels))
+	return asking.mayJoin(there)
 }
 
 func (n *nominator) nodeLeft(name string) {
@@ -164,7 +145,7 @@ func (n *nominator) want(pod *corev1.Pod, node string) {
 	wanted := n.wanted[pod.UID]
 	if wanted == nil || wanted.node != node {
 		n.drop(pod.UID)
-		wanted = &wish{nomination{client.ObjectKeyFromObject(pod), pod.UID, node}, pod.Labels, spreads(pod), pod.Status.NominatedNodeName == node}
+		wanted = &wish{nomination{client.ObjectKeyFromObject(pod), pod.UID, node}, spreadingOf(pod), pod.Status.NominatedNodeName == node}
 		n.wanted[pod.UID] = wanted
 		if n.byNode[node] == nil {
 			n.byNode[node] = map[types.UID]*wish{}
@@ -177,16 +158,6 @@ func (n *nominator) want(pod *corev1.Pod, node string) {
 	if wanted.turn = wanted.turn || n.may(wanted); wanted.turn {
 		n.queue.Add(wanted.nomination)
 	}
-}
-
-// spreads are the pod's hard rules. One that cannot be read is none: the scheduler does not get that far with the pod.
-func spreads(pod *corev1.Pod) (rules []spread) {
-	for _, c := range pod.Spec.TopologySpreadConstraints {
-		if selector, err := metav1.LabelSelectorAsSelector(c.LabelSelector); err == nil && c.WhenUnsatisfiable == corev1.DoNotSchedule {
-			rules = append(rules, spread{selector, int(c.MaxSkew)})
-		}
-	}
-	return rules
 }
 
 // dropped writes the nomination of a pod again that has lost it.

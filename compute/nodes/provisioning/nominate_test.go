@@ -6,7 +6,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // queued drains the nominations that would be written now.
@@ -73,21 +72,14 @@ func TestNominationsEndWithTheNode(t *testing.T) {
 
 // Pods that are nominated for a node count as being there: of those that must be spread, no more than their skew allows.
 func TestPodsThatMustBeSpreadTakeTurns(t *testing.T) {
-	spread := func(name, app string, skew int32, when corev1.UnsatisfiableConstraintAction) *corev1.Pod {
-		p := pod(name, "")
-		p.Labels = map[string]string{"app": app}
-		p.Spec.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{TopologyKey: corev1.LabelTopologyZone, MaxSkew: skew, WhenUnsatisfiable: when,
-			LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": app}}}}
-		return p
-	}
 	must, may := corev1.DoNotSchedule, corev1.ScheduleAnyway
 	n := newNominator(nil)
 	n.plan("c", []*corev1.Pod{
-		pod("plain-1", ""), pod("plain-2", ""), spread("soft-1", "soft", 1, may), spread("soft-2", "soft", 1, may),
-		spread("one-1", "one", 1, must), spread("one-2", "one", 1, must), spread("one-3", "one", 1, must),
-		spread("two-1", "two", 2, must), spread("two-2", "two", 2, must), spread("two-3", "two", 2, must),
+		pod("plain-1", ""), pod("plain-2", ""), spreadPod("soft-1", "soft", 1, may), spreadPod("soft-2", "soft", 1, may),
+		spreadPod("one-1", "one", 1, must), spreadPod("one-2", "one", 1, must), spreadPod("one-3", "one", 1, must),
+		spreadPod("two-1", "two", 2, must), spreadPod("two-2", "two", 2, must), spreadPod("two-3", "two", 2, must),
 	})
-	n.plan("d", []*corev1.Pod{spread("one-4", "one", 1, must)})
+	n.plan("d", []*corev1.Pod{spreadPod("one-4", "one", 1, must)})
 	n.launched(claim("c", "i-1"))
 	n.launched(claim("d", "i-2"))
 	expect := func(step string, want ...string) {
@@ -102,7 +94,7 @@ func TestPodsThatMustBeSpreadTakeTurns(t *testing.T) {
 	expect("open", "one-1 i-1", "plain-1 i-1", "plain-2 i-1", "soft-1 i-1", "soft-2 i-1", "two-1 i-1", "two-2 i-1")
 	n.opened("i-2")
 	expect("another node", "one-4 i-2")
-	n.review(kept{nodes: map[*corev1.Pod]string{spread("one-2", "one", 1, must): "i-1"}})
+	n.review(kept{nodes: map[*corev1.Pod]string{spreadPod("one-2", "one", 1, must): "i-1"}})
 	expect("it is not one's turn")
 	n.settled("plain-1")
 	n.settled("one-3")
