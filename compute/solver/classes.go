@@ -25,11 +25,10 @@ type class struct {
 	volumes  bool     // pods have volumes of their own
 
 	// What the groups mean for placing.
-	keys     []string // domain keys other than the hostname that need a choice
-	perNode  bool     // rules or ports that depend on what else is on the node
-	follower bool     // hard affinity to other pods by hostname
-	placed   map[string]*item
-	anywhere map[string]bool
+	keys     []string    // domain keys other than the hostname that need a choice
+	perNode  bool        // rules or ports that depend on what else is on the node
+	follower bool        // hard affinity to other pods by hostname
+	domains  []inDomains // that were asked about, by number
 }
 
 func (c *class) left() int { return len(c.pods) - c.next }

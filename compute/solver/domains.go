@@ -40,19 +40,39 @@ func (p *problem) assign(c *class) bool {
 
 // itemOf finds or makes the item of a class in its domains.
 func (p *problem) itemOf(c *class, pins []int) *item {
-	p.pinBuf = appendPins(p.pinBuf[:0], pins)
-	it, ok := c.placed[string(p.pinBuf)]
-	if !ok {
-		if c.placed == nil {
-			c.placed = map[string]*item{}
-		}
-		key := string(p.pinBuf)
-		it = &item{class: c, where: make([]*feasible, len(p.pools))}
-		it.pins = p.pinConditions(c, pins)
-		c.placed[key] = it
-		p.items = append(p.items, it)
+	in := c.in(p.pinsID(pins))
+	if in.item == nil {
+		in.item = &item{class: c, where: make([]*feasible, len(p.pools)), pins: p.pinConditions(c, pins)}
+		p.items = append(p.items, in.item)
 	}
-	return it
+	return in.item
+}
+
+// inDomains is a class in some domains.
+type inDomains struct {
+	pins        int   // their number
+	item        *item // nil where none was made
+	asked, fits bool  // whether some new node there would do for a pod
+}
+
+// in finds or makes what is known of a class in domains, until the next is asked for.
+func (c *class) in(pins int) *inDomains {
+	i, ok := slices.BinarySearchFunc(c.domains, pins, func(in inDomains, pins int) int { return cmp.Compare(in.pins, pins) })
+	if !ok {
+		c.domains = slices.Insert(c.domains, i, inDomains{pins: pins})
+	}
+	return &c.domains[i]
+}
+
+// pinsID numbers a choice of domains.
+func (p *problem) pinsID(pins []int) int {
+	p.pinBuf = appendPins(p.pinBuf[:0], pins)
+	id, ok := p.pinIDs[string(p.pinBuf)]
+	if !ok {
+		id = len(p.pinIDs)
+		p.pinIDs[string(p.pinBuf)] = id
+	}
+	return id
 }
 
 // noDomain stands for a key that a class does without.

@@ -58,21 +58,15 @@ func (f *feasible) ok() bool { return f.bits != nil }
 
 // feasibleAnywhere tells whether any pool has a node for one pod of a class in some domains.
 func (p *problem) feasibleAnywhere(c *class, pins []int) bool {
-	key := appendPins(p.pinBuf[:0], pins)
-	p.pinBuf = key
-	if ok, known := c.anywhere[string(key)]; known {
-		return ok
+	in := c.in(p.pinsID(pins))
+	if !in.asked {
+		conds := p.pinConditions(c, pins)
+		in.asked, in.fits = true, slices.ContainsFunc(p.pools, func(pl *pool) bool {
+			f := p.feasible(c, conds, pl, p.scratch)
+			return f.ok()
+		})
 	}
-	if c.anywhere == nil {
-		c.anywhere = map[string]bool{}
-	}
-	conds := p.pinConditions(c, pins)
-	any := slices.ContainsFunc(p.pools, func(pl *pool) bool {
-		f := p.feasible(c, conds, pl, p.scratch)
-		return f.ok()
-	})
-	c.anywhere[string(appendPins(p.pinBuf[:0], pins))] = any
-	return any
+	return in.fits
 }
 
 func (p *problem) feasibleIn(it *item, pl *pool) *feasible {

@@ -30,6 +30,7 @@ type problem struct {
 	labelBits []bitset
 	buf       []byte
 	pinBuf    []byte
+	pinIDs    map[string]int // choices of domains
 	scratch   bitset
 	freed     int // how often a node that exists got room back
 
@@ -47,7 +48,7 @@ type problem struct {
 }
 
 func compile(s *Snapshot) *problem {
-	p := &problem{s: s, res: newResourceTable(), groups: newGroupTable(s), domains: map[string]*domainTable{}, labelSets: map[string]int{}, method: map[string]string{}}
+	p := &problem{s: s, res: newResourceTable(), groups: newGroupTable(s), domains: map[string]*domainTable{}, labelSets: map[string]int{}, pinIDs: map[string]int{}, method: map[string]string{}}
 	p.off = &offerings{market: s.Options.Cache.market(s.Pools), memo: map[string]bitset{}}
 	p.wellKnown = func(key string) bool {
 		if s.WellKnown != nil {
