@@ -29,6 +29,18 @@ type overlayNode struct {
 	// closed nodes take no pods that a decision moves: they are not initialized
 	// yet or do not exist. Settling ones take none that consolidation moves.
 	closed, settling bool
+	known            int // how many of its pods are in its occupancy
+}
+
+// read takes pods that came to the node into its occupancy.
+func (n *overlayNode) read(census *solver.Census) {
+	switch {
+	case n.Occupancy == nil:
+		n.Occupancy = census.Of(n.Pods)
+	case n.known < len(n.Pods):
+		n.Occupancy = census.With(n.Occupancy, n.Pods[n.known:])
+	}
+	n.known = len(n.Pods)
 }
 
 // clone is an overlay that changes apart from this one.
@@ -97,9 +109,7 @@ func (o *overlay) solverNodes(judge func(*overlayNode) (gone, closed bool)) []so
 		if gone {
 			continue
 		}
-		if o.nodes[i].Occupancy == nil {
-			o.nodes[i].Occupancy = o.p.census.Of(o.nodes[i].Pods)
-		}
+		o.nodes[i].read(o.p.census)
 		out = append(out, o.nodes[i].Node)
 		if closed {
 			out[len(out)-1].Allocatable = nil
@@ -112,9 +122,6 @@ func (o *overlay) solverNodes(judge func(*overlayNode) (gone, closed bool)) []so
 func (o *overlay) put(placement solver.Placement) {
 	n := &o.nodes[o.index[placement.Node]]
 	n.Pods = append(slices.Clip(n.Pods), placement.Pods...)
-	if n.Occupancy != nil {
-		n.Occupancy = o.p.census.With(n.Occupancy, placement.Pods)
-	}
 	copied := false
 	for _, pod := range placement.Pods {
 		for driver, volumes := range o.p.volumes[pod.UID] {
