@@ -160,13 +160,16 @@ func appendPlace(b []byte, pod *corev1.Pod) []byte {
 	}
 	for i := range pod.Spec.Tolerations {
 		t := &pod.Spec.Tolerations[i]
-		b = append(append(append(append(append(b, '!'), t.Key...), t.Operator...), t.Value...), t.Effect...)
+		b = append(b, '!')
+		for _, part := range []string{t.Key, string(t.Operator), t.Value, string(t.Effect)} {
+			b = strconv.AppendQuote(b, part)
+		}
 	}
 	if a := pod.Spec.Affinity; a != nil {
 		if n := a.NodeAffinity; n != nil && n.RequiredDuringSchedulingIgnoredDuringExecution != nil {
 			for _, term := range n.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms {
 				b = append(b, '|')
-				for _, e := range term.MatchExpressions {
+				for _, e := range slices.Concat(term.MatchExpressions, term.MatchFields) {
 					b = append(append(append(b, e.Key...), e.Operator...), ' ')
 					for _, v := range e.Values {
 						b = strconv.AppendQuote(b, v)
@@ -174,10 +177,8 @@ func appendPlace(b []byte, pod *corev1.Pod) []byte {
 				}
 			}
 		}
-		b = append(b, '~')
-		b = strconv.AppendInt(b, int64(perNode(pod)), 10)
 	}
-	return b
+	return strconv.AppendInt(append(b, '~'), int64(perNode(pod)), 10)
 }
 
 func appendMap(b []byte, m map[string]string) []byte {
