@@ -47,7 +47,9 @@ func (k *packer) exchange(best packing) packing {
 }
 
 // mayExchange tells whether covers say enough about which nodes will do.
-func (k *packer) mayExchange() bool { return k.cover != nil && k.mayGrow() && len(k.pl.minValues) == 0 }
+func (k *packer) mayExchange() bool {
+	return k.cover != nil && k.pods() <= coverPods && k.mayGrow() && len(k.pl.minValues) == 0
+}
 
 // packInto packs pods on nodes of given candidates, in several orders.
 func (k *packer) packInto(cands, counts []int) (packing, bool) {

@@ -82,7 +82,7 @@ func (v *improver) rounds() int {
 	for i := range v.bins {
 		total += v.bins[i].price
 	}
-	if total <= v.k.whole*1.001 {
+	if total <= v.k.whole*nearEnough {
 		return 0
 	}
 	loads := 0

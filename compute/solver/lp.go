@@ -36,18 +36,23 @@ func buy(prices []float64, room [][]float64, demand []float64) (float64, []float
 	if !s.feasible() {
 		return math.Inf(1), duals, nil
 	}
-	bought := map[int]float64{}
-	for i, j := range s.basis {
-		if j < s.n && s.x[i] > 1e-9 {
-			bought[j] = s.x[i]
-		}
-	}
 	optimum := 0.0
 	for i, d := range dims {
 		optimum += s.y[i]
 		duals[d] = s.y[i] / demand[d]
 	}
-	return optimum, duals, bought
+	return optimum, duals, s.bought()
+}
+
+// bought is the number that is bought of each offering.
+func (s *simplex) bought() map[int]float64 {
+	out := map[int]float64{}
+	for i, j := range s.basis {
+		if j < s.n && s.x[i] > 1e-9 {
+			out[j] = s.x[i]
+		}
+	}
+	return out
 }
 
 // simplex is the revised simplex method with few rows and many columns. Each

@@ -6,13 +6,17 @@ import (
 	"slices"
 )
 
-// Bounds of column generation: kinds of pods it is worth its time for, rounds of buying in whole numbers, rounds, and
-// steps per search for a pattern.
+// Bounds of column generation: kinds of pods it is worth its time for, and where there are few of each; how few are few;
+// rounds of buying in whole numbers, the work of which grows with the kinds; rounds, steps per search for a pattern, and when
+// a pattern is as good as the best.
 const (
-	patternItems  = 30
+	patternItems  = 100
+	patternRare   = 30
+	patternEach   = 8
 	patternDives  = 60
 	patternRounds = 40
-	patternSteps  = 2000
+	patternSteps  = 1500
+	patternEnough = 1 + 1e-4
 )
 
 // pattern is one way to fill a node: how many pods of each item.
@@ -26,27 +30,22 @@ type pattern struct {
 // which pattern it lacks. As patterns hold whole pods, its optimum is a bound that knows how badly large pods share nodes.
 // It begins with the patterns of a packing and returns the best one that rounding its choice leads to.
 func (k *packer) patterns(from *packing) (packing, bool) {
-	if len(k.items) > patternItems || !k.mayGrow() || !k.settled() {
+	if !k.fewKinds() || !k.mayGrow() || !k.settled() {
 		return packing{}, false
 	}
 	columns := k.firstPatterns(from)
 	cands := k.unbeaten()
-	counts := make([]float64, len(k.items))
-	for i := range k.items {
-		counts[i] = float64(k.items[i].count)
-	}
-	var bought map[int]float64
+	lp := k.patternProgramme(columns)
 	s := newKnapsack(k)
 	for range int(max(4, min(1, k.p.effort())*patternRounds)) {
-		prices, room := make([]float64, len(columns)), make([][]float64, len(columns))
-		for j, c := range columns {
-			prices[j], room[j] = c.price, c.pods
-		}
-		optimum, values, chosen := buy(prices, room, counts)
-		if math.IsInf(optimum, 1) {
+		if lp.run(); !lp.feasible() {
 			return packing{}, false
 		}
-		bought = chosen
+		optimum, values := 0.0, make([]float64, len(k.items))
+		for i, y := range lp.y {
+			optimum += y
+			values[i] = y / float64(k.items[i].count)
+		}
 		more, worths := k.lacking(s, cands, values)
 		scale := 1.0
 		for c, worth := range worths {
@@ -57,9 +56,40 @@ func (k *packer) patterns(from *packing) (packing, bool) {
 			k.measureWorths(values, worths)
 			break
 		}
+		for _, p := range more {
+			lp.add(p.price, k.sharesOf(&p))
+		}
 		columns = append(columns, more...)
 	}
-	return k.round(columns, bought), true
+	return k.round(columns, lp.bought()), true
+}
+
+// fewKinds tells whether there are few enough kinds of pods for column generation.
+func (k *packer) fewKinds() bool {
+	return len(k.items) <= patternRare || len(k.items) <= patternItems && k.pods() >= patternEach*len(k.items)
+}
+
+// patternProgramme is the linear programme that buys patterns for all pods, a row per item.
+func (k *packer) patternProgramme(columns []pattern) *simplex {
+	var prices []float64
+	var shares [][]float64
+	rows := make([]int, len(k.items))
+	for i := range rows {
+		rows[i] = i
+	}
+	for j := range columns {
+		prices, shares = append(prices, columns[j].price), append(shares, k.sharesOf(&columns[j]))
+	}
+	return newSimplex(prices, shares, slices.Repeat([]float64{1}, len(rows)), rows)
+}
+
+// sharesOf is how much of each item a pattern holds.
+func (k *packer) sharesOf(p *pattern) []float64 {
+	out := make([]float64, len(p.pods))
+	for i, n := range p.pods {
+		out[i] = n / float64(k.items[i].count)
+	}
+	return out
 }
 
 // settled tells whether the labels of a node follow from its offering alone, and whether rules per node, where there are
@@ -135,9 +165,7 @@ func (k *packer) lacking(s *knapsack, cands []int, values []float64) ([]pattern,
 		if worths[c] = s.most(values, c); worths[c] <= price*(1+1e-6) {
 			continue
 		}
-		if f.search(c, s.duals(), price*(1+1e-6)); f.steps > 0 {
-			worths[c] = min(worths[c], f.best)
-		}
+		worths[c] = min(worths[c], f.search(c, s, price*(1+1e-6)))
 		if f.found != nil {
 			out = append(out, pattern{c, price, f.found})
 		}
@@ -145,12 +173,15 @@ func (k *packer) lacking(s *knapsack, cands []int, values []float64) ([]pattern,
 	return out, worths
 }
 
-// patternSearch looks for the most valuable pattern of a candidate by branch and bound.
+// patternSearch looks for the most valuable pattern of a candidate by branch and bound, from the best filling with fractions
+// of pods on.
 type patternSearch struct {
 	k      *packer
 	values []float64
-	duals  []float64 // no pod is worth more than what it takes under them
-	order  []int     // items, most value for what they take first
+	duals  []float64 // what the room for pods is worth
+	beyond []float64 // what the items from one in the order on are worth at most beyond what they take
+	order  []int     // items: those of the filling, then most value for what they take first
+	start  []int     // how many of them the filling has, of the first in the order
 	room   vector
 	places []float64 // left of the hostname rules that are dimensions of value
 	tally  tally
@@ -158,40 +189,69 @@ type patternSearch struct {
 	pods   []float64
 	best   float64
 	found  []float64
+	open   float64 // what is not looked at is worth no more
 	steps  int
 }
 
-// search looks for a pattern of more value than some.
-func (f *patternSearch) search(c int, duals []float64, than float64) {
-	f.duals, f.best, f.found, f.steps = duals, than, nil, patternSteps
+// search looks for a pattern of more value than some, after the best filling in fractions was found, and returns a value that
+// none is above.
+func (f *patternSearch) search(c int, s *knapsack, than float64) float64 {
+	f.duals, f.best, f.found, f.open, f.steps = s.duals(), than, nil, 0, patternSteps
 	f.room = append(f.room[:0], f.k.cands[c].room...)
 	f.places = append(f.places[:0], f.k.cands[c].float[len(f.room):]...)
 	f.tally, f.ports = f.tally[:0], f.ports[:0]
 	f.pods = make([]float64, len(f.k.items))
-	f.order = f.order[:0]
-	density := make([]float64, len(f.k.items))
-	for i := range f.k.items {
-		if f.values[i] > 0 && f.k.items[i].bits.has(f.k.cands[c].off) {
-			f.order = append(f.order, i)
-			density[i] = f.values[i] / max(1e-12, dot(duals, f.k.items[i].float))
-		}
-	}
-	slices.SortStableFunc(f.order, func(a, b int) int { return cmp.Compare(density[b], density[a]) })
+	f.arrange(c, s)
 	f.branch(0, 0)
+	return max(f.best, f.open)
 }
 
+// arrange puts the items in order.
+func (f *patternSearch) arrange(c int, s *knapsack) {
+	f.order, f.start = f.order[:0], f.start[:0]
+	s.filled(func(i int, n float64) {
+		f.order, f.start = append(f.order, i), append(f.start, int(n+1e-9))
+	})
+	density := make([]float64, len(f.k.items))
+	for i := range f.k.items {
+		if f.values[i] > 0 && f.k.items[i].bits.has(f.k.cands[c].off) && !slices.Contains(f.order[:len(f.start)], i) {
+			f.order = append(f.order, i)
+			density[i] = f.values[i] / max(1e-12, dot(f.duals, f.k.items[i].float))
+		}
+	}
+	slices.SortStableFunc(f.order[len(f.start):], func(a, b int) int { return cmp.Compare(density[b], density[a]) })
+	f.beyond = slices.Grow(f.beyond[:0], len(f.order)+1)[:len(f.order)+1]
+	f.beyond[len(f.order)] = 0
+	for at := len(f.order) - 1; at >= 0; at-- {
+		it := &f.k.items[f.order[at]]
+		f.beyond[at] = f.beyond[at+1] + float64(it.count)*max(0, f.values[f.order[at]]-dot(f.duals, it.float))
+	}
+}
+
+// branch looks at all that the pods so far can be completed to, nearest to the filling first.
 func (f *patternSearch) branch(at int, value float64) {
 	if value > f.best {
 		f.best, f.found = value, slices.Clone(f.pods)
 	}
-	if f.steps--; f.steps <= 0 || at == len(f.order) || value+f.worthOfRoom() <= f.best*(1+1e-9) {
+	if at == len(f.order) {
+		return
+	}
+	if upper := value + f.beyond[at] + f.worthOfRoom(); upper <= f.best*(1+1e-9) {
+		return
+	} else if f.steps--; f.steps <= 0 || upper <= f.best*patternEnough {
+		f.open = max(f.open, upper)
 		return
 	}
 	i := f.order[at]
 	it := &f.k.items[i]
 	most := it.class.perNodeRoom(f.tally, f.ports, it.vec.times(f.room, it.count))
+	first := most
+	if at < len(f.start) {
+		first = min(most, f.start[at])
+	}
 	tally, ports := f.tally, f.ports
-	for n := most; n >= 0 && f.steps > 0; n-- {
+	for n := range most + 1 {
+		n = outward(first, most, n)
 		f.take(it, n)
 		f.pods[i] = float64(n)
 		f.branch(at+1, value+float64(n)*f.values[i])
@@ -199,6 +259,20 @@ func (f *patternSearch) branch(at int, value float64) {
 		f.tally, f.ports = tally, ports
 	}
 	f.pods[i] = 0
+}
+
+// outward is the step-th of the numbers from 0 to most, those nearest to first before the others.
+func outward(first, most, step int) int {
+	near := min(first, most-first)
+	switch {
+	case step <= 2*near && step%2 == 1:
+		return first + (step+1)/2
+	case step <= 2*near:
+		return first - step/2
+	case first > near:
+		return most - step
+	}
+	return step
 }
 
 // take notes so many pods of an item; the tally is a new one then.
@@ -214,7 +288,7 @@ func (f *patternSearch) take(it *packItem, n int) {
 	}
 }
 
-// worthOfRoom bounds what the room that is left can hold.
+// worthOfRoom bounds what the room that is left is worth.
 func (f *patternSearch) worthOfRoom() float64 {
 	worth := 0.0
 	for d, n := range f.room {
@@ -232,7 +306,8 @@ func (k *packer) round(columns []pattern, bought map[int]float64) packing {
 	best := packing{left: math.MaxInt}
 	left := k.counts()
 	var bins []bin
-	for range int(max(2, min(1, k.p.effort())*patternDives)) {
+	dives := patternDives * min(1, float64(patternRare)/float64(len(k.items)))
+	for range int(max(2, min(1, k.p.effort())*dives)) {
 		for _, pr := range []params{{tries: 16}, {tries: 16, balanced: true}} {
 			out := k.newFiller().run(pr, slices.Clone(left), k.order(0), k.pl.limits.clone(), slices.Clone(k.p.reservations))
 			out.bins = append(out.bins, bins...)

@@ -160,7 +160,7 @@ func (k *packer) search() packing {
 		start = &best[1]
 	}
 	third, more := packing{}, false
-	if start.left == 0 && start.price > k.whole*1.001 && !k.stopped() {
+	if start.left == 0 && start.price > k.whole*nearEnough && !k.stopped() {
 		third, more = k.patterns(start)
 		if more && better(&third, start) {
 			start = &third
@@ -182,6 +182,9 @@ func (k *packer) search() packing {
 	}
 	return out
 }
+
+// nearEnough is how far above the bound a price is that no more search is worth its time for.
+const nearEnough = 1.002
 
 func (k *packer) stopped() bool { return k.p.s.Options.Stop != nil && k.p.s.Options.Stop() }
 

@@ -1,6 +1,9 @@
 package solver
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // tighten improves on the bound of the linear programme, which lets a pod take
 // its cpu from one node and its memory from another. Any values of the pods give
@@ -106,29 +109,45 @@ func normalise(values []float64, items []packItem) {
 	}
 }
 
-// knapsack finds what pods of most value a node has room for, in fractions: the
-// simplex method with a row per resource, from the empty node. Amounts are shares of the demand.
+// knapsack finds what pods of most value a node has room for, in fractions and of each kind no more than there are: the
+// simplex method with a row per resource and bounded variables, from the empty node. Amounts are shares of the demand.
 type knapsack struct {
-	k       *packer
-	items   [][]float64
+	k     *packer
+	items [][]float64
+	kept  []*filledNode // of each candidate the last filling, from which the next one starts
+	*filledNode
+	room []float64
+	col  []float64
+}
+
+// filledNode is a filling of a candidate.
+type filledNode struct {
 	inverse [][]float64
-	basis   []int // items, or what stands behind them: room to spare in a resource
+	basis   []int  // items, or what stands behind them: room to spare in a resource
+	all     []bool // of items not in the basis: whether all of their pods are on the node, or none
 	x, y    []float64
-	room    []float64
-	col     []float64
 }
 
 func newKnapsack(k *packer) *knapsack {
 	m := len(k.demand)
-	s := &knapsack{k: k, items: make([][]float64, len(k.items)), basis: make([]int, m), x: make([]float64, m), y: make([]float64, m), room: make([]float64, m), col: make([]float64, m)}
-	for range m {
-		s.inverse = append(s.inverse, make([]float64, m))
-	}
+	s := &knapsack{k: k, items: make([][]float64, len(k.items)), kept: make([]*filledNode, len(k.cands)), room: make([]float64, m), col: make([]float64, m)}
 	flat := make([]float64, m*len(k.items))
 	for i := range k.items {
 		s.items[i] = s.shares(k.items[i].float, flat[i*m:(i+1)*m:(i+1)*m])
 	}
 	return s
+}
+
+// empty is the empty node.
+func (s *knapsack) empty() *filledNode {
+	m := len(s.room)
+	n := &filledNode{basis: make([]int, m), all: make([]bool, len(s.items)), x: slices.Clone(s.room), y: make([]float64, m)}
+	for d := range m {
+		n.basis[d] = len(s.items) + d
+		n.inverse = append(n.inverse, make([]float64, m))
+		n.inverse[d][d] = 1
+	}
+	return n
 }
 
 // shares turns amounts into shares of the demand; what nothing asks for counts as none.
@@ -145,52 +164,71 @@ func (s *knapsack) shares(amounts, into []float64) []float64 {
 // most is the value of the best fractional filling of a candidate.
 func (s *knapsack) most(values []float64, c int) float64 {
 	cand := &s.k.cands[c]
-	m := len(s.basis)
 	s.shares(cand.float, s.room)
-	copy(s.x, s.room)
-	for d := range m {
-		s.basis[d] = len(s.items) + d
-		clear(s.inverse[d])
-		s.inverse[d][d] = 1
+	if s.kept[c] == nil {
+		s.kept[c] = s.empty()
 	}
-	for range 20 * m {
-		for d := range m {
-			s.y[d] = 0
-			for r := range m {
-				if i := s.basis[r]; i < len(s.items) {
-					s.y[d] += values[i] * s.inverse[r][d]
-				}
-			}
-		}
-		if enter := s.enter(values, cand); enter < 0 || !s.pivot(enter) {
+	s.filledNode = s.kept[c]
+	s.value(values)
+	for range fillPasses {
+		if !s.pass(values, cand) {
 			break
 		}
 	}
 	// The duals bound the optimum from above whatever rounding did: take those.
 	worth := 0.0
-	for d := range m {
-		worth += max(0, s.y[d]) * s.room[d]
+	for d := range s.room {
+		s.y[d] = max(0, s.y[d])
+		worth += s.y[d] * s.room[d]
+	}
+	for i := range s.items {
+		if g := values[i] - dot(s.y, s.items[i]); g > 0 && s.k.items[i].bits.has(cand.off) {
+			worth += g * float64(s.k.items[i].count)
+		}
 	}
 	return worth * (1 + 1e-9)
 }
 
-// enter chooses what makes the filling worth more: the item that gains most, or room that is better left free.
-func (s *knapsack) enter(values []float64, cand *candidate) int {
-	enter, gain := -1, 0.0
-	for i := range s.items {
-		if g := values[i] - dot(s.y, s.items[i]); g > gain*(1+1e-9) && g > values[i]*1e-9 && s.k.items[i].bits.has(cand.off) {
-			enter, gain = i, g
+// filled calls use with the pods of each item that are in the last filling.
+func (s *knapsack) filled(use func(i int, n float64)) {
+	for i, all := range s.all {
+		if all {
+			use(i, float64(s.k.items[i].count))
 		}
 	}
-	if enter >= 0 {
-		return enter
+	for d, i := range s.basis {
+		if i < len(s.items) && s.x[d] > 0 {
+			use(i, s.x[d])
+		}
 	}
+}
+
+// fillPasses is how often all items are looked at for a filling at the most.
+const fillPasses = 60
+
+// pass brings each item that makes the filling worth more to the node, or takes it off, and where none does room that is
+// better left free. It tells whether there was any.
+func (s *knapsack) pass(values []float64, cand *candidate) bool {
+	changed := false
+	for i := range s.items {
+		g := values[i] - dot(s.y, s.items[i])
+		if s.all[i] {
+			g = -g
+		}
+		if g > values[i]*1e-9 && s.k.items[i].bits.has(cand.off) && !slices.Contains(s.basis, i) && s.bring(i, values) {
+			changed = true
+		}
+	}
+	if changed {
+		return true
+	}
+	enter, gain := -1, 1e-12
 	for d, y := range s.y {
-		if g := -y * s.room[d]; g > gain*(1+1e-9) && g > 1e-12 {
+		if g := -y * s.room[d]; g > gain {
 			enter, gain = len(s.items)+d, g
 		}
 	}
-	return enter
+	return enter >= 0 && s.bring(enter, values)
 }
 
 // duals are what the resources are worth in the last filling.
@@ -225,35 +263,78 @@ func (s *knapsack) prices(values []float64) ([]float64, bool) {
 	return y, true
 }
 
-func (s *knapsack) pivot(enter int) bool {
-	leave, ratio := -1, math.Inf(1)
-	for r := range s.basis {
+// bring changes how much there is of an item, or of room to spare, as far as that goes: until all or none of it is on the
+// node, or until it takes the place in the basis of something that has come to such an end.
+func (s *knapsack) bring(enter int, values []float64) bool {
+	up, step := 1.0, math.Inf(1)
+	if enter < len(s.items) {
+		step = float64(s.k.items[enter].count)
+		if s.all[enter] {
+			up = -1
+		}
+	}
+	leave, full, most := -1, false, step
+	for r, i := range s.basis {
 		if enter < len(s.items) {
 			s.col[r] = dot(s.inverse[r], s.items[enter])
 		} else {
 			s.col[r] = s.inverse[r][enter-len(s.items)]
 		}
-		if s.col[r] > 1e-12 && s.x[r]/s.col[r] < ratio {
-			leave, ratio = r, s.x[r]/s.col[r]
+		switch change := up * s.col[r]; {
+		case change > 1e-12 && s.x[r]/change < step:
+			leave, full, step = r, false, s.x[r]/change
+		case change < -1e-12 && i < len(s.items) && (float64(s.k.items[i].count)-s.x[r])/-change < step:
+			leave, full, step = r, true, (float64(s.k.items[i].count)-s.x[r])/-change
 		}
 	}
-	if leave < 0 {
+	if math.IsInf(step, 1) {
 		return false
 	}
+	for r, a := range s.col {
+		s.x[r] = max(0, s.x[r]-up*a*step)
+	}
+	if leave < 0 {
+		s.all[enter] = !s.all[enter]
+		return true
+	}
+	if out := s.basis[leave]; out < len(s.items) {
+		s.all[out] = full
+	}
+	if s.x[leave] = step; up < 0 {
+		s.x[leave] = most - step
+	}
+	if s.basis[leave] = enter; enter < len(s.items) {
+		s.all[enter] = false
+	}
+	s.pivot(leave, values)
+	return true
+}
+
+// pivot brings the inverse and the duals up to the basis after a row of it changed.
+func (s *knapsack) pivot(leave int, values []float64) {
 	p := s.col[leave]
 	for d := range s.inverse[leave] {
 		s.inverse[leave][d] /= p
 	}
-	s.x[leave] = ratio
 	for r, a := range s.col {
 		if r == leave || a == 0 {
 			continue
 		}
-		s.x[r] -= a * ratio
 		for d := range s.inverse[r] {
 			s.inverse[r][d] -= a * s.inverse[leave][d]
 		}
 	}
-	s.basis[leave] = enter
-	return true
+	s.value(values)
+}
+
+// value works out what the resources are worth in a filling.
+func (s *knapsack) value(values []float64) {
+	for d := range s.y {
+		s.y[d] = 0
+		for r, i := range s.basis {
+			if i < len(s.items) {
+				s.y[d] += values[i] * s.inverse[r][d]
+			}
+		}
+	}
 }

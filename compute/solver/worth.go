@@ -6,14 +6,16 @@ import (
 	"slices"
 )
 
-// Bounds of the search for what pods are worth: rounds, kinds of pods that are told apart one by one, parts and ratios by
-// which others are, and when it ends.
+// Bounds of the search for what pods are worth: pods it is worth its time for, rounds, kinds of pods that are told apart one
+// by one, parts and ratios by which others are, when it ends, and how much values are held on to.
 const (
-	worthRounds = 24
-	worthItems  = 30
+	worthPods   = 2000
+	worthRounds = 40
+	worthItems  = 64
 	worthParts  = 5
 	worthRatios = 4
 	worthEnough = 0.997 // of the optimum
+	worthBlend  = 0.5   // of the best values so far
 )
 
 // appraise improves on the bound, and on what pods are worth, by column generation: a linear programme buys fillings of
@@ -29,26 +31,44 @@ func (k *packer) appraise(cands []int) {
 		rows[t] = t
 	}
 	lp := newSimplex(a.prices, a.columns, slices.Repeat([]float64{1}, len(rows)), rows)
-	for range worthRounds {
+	blend, rounds := worthBlend, worthRounds
+	if len(k.items) > worthItems {
+		rounds /= 2
+	}
+	for range rounds {
 		if lp.run(); !lp.feasible() || k.stopped() {
 			return
 		}
 		optimum := a.take(lp.y)
-		before := len(a.columns)
+		before, total := len(a.columns), a.blend(blend)
 		scale := a.fill(cands)
-		if optimum*scale > k.bound*(1+1e-9) {
-			k.bound = optimum * scale
+		if total*scale > k.bound*(1+1e-9) {
+			k.bound = total * scale
 			for i := range k.items {
 				k.items[i].value = a.values[i] * scale
 			}
 		}
-		if scale >= worthEnough || k.bound >= optimum*worthEnough {
+		if k.bound >= optimum*worthEnough || len(a.columns) == before && blend == 0 {
 			return
+		}
+		if len(a.columns) == before {
+			blend = 0
 		}
 		for j := before; j < len(a.columns); j++ {
 			lp.add(a.prices[j], a.columns[j])
 		}
 	}
+}
+
+// blend mixes a part of the best values so far into those of the programme, which jump about otherwise, and returns what all
+// pods are worth.
+func (a *appraisal) blend(part float64) float64 {
+	total := 0.0
+	for i := range a.values {
+		a.values[i] += part * (a.k.items[i].value - a.values[i])
+		total += a.values[i] * float64(a.k.items[i].count)
+	}
+	return total
 }
 
 func newAppraisal(k *packer, cands []int) *appraisal {
@@ -107,13 +127,13 @@ func (a *appraisal) alone(cands []int) {
 	}
 }
 
-// most is how many pods of an item a candidate can hold, in fractions.
+// most is how many pods of an item a candidate can hold, in fractions, and no more than there are.
 func (k *packer) most(i, c int) float64 {
 	it := &k.items[i]
 	if !it.bits.has(k.cands[c].off) {
 		return 0
 	}
-	n := math.Inf(1)
+	n := float64(it.count)
 	for d, f := range it.float {
 		if f > 0 {
 			n = min(n, k.cands[c].float[d]/f)
@@ -129,17 +149,11 @@ func (a *appraisal) fill(cands []int) float64 {
 	for _, c := range cands {
 		price := a.k.cands[c].price
 		worth := a.s.most(a.values, c)
+		scale = min(scale, price/max(1e-12, worth))
 		if worth <= price*(1+1e-6) {
 			continue
 		}
-		scale = min(scale, price/worth)
-		a.add(c, func(add func(i int, n float64)) {
-			for d, i := range a.s.basis {
-				if i < len(a.values) && a.s.x[d] > 0 {
-					add(i, a.s.x[d])
-				}
-			}
-		})
+		a.add(c, a.s.filled)
 	}
 	return scale
 }
