@@ -79,6 +79,8 @@ type Controller struct {
 	promises   *promises
 	nominator  *nominator
 	arrivals   *arrivals
+	placed     map[types.UID]bool // by the last look, on nodes that take pods
+	nudged     time.Time
 
 	mu   sync.Mutex
 	seen map[types.UID]bool // waiting pods that the last look considered
@@ -232,6 +234,7 @@ func (c *Controller) provision(ctx context.Context) error {
 	}))
 	if len(pods) == 0 && !slices.ContainsFunc(machines, func(m *state.Machine) bool { return m.Leaving() || leaving(m.ProviderID()) }) {
 		c.tellRejected(ctx, ignored)
+		c.nudge(ctx, places(machines, kept, nil))
 		return nil
 	}
 	start := c.Clock.Now()
@@ -239,6 +242,7 @@ func (c *Controller) provision(ctx context.Context) error {
 	snapshot, plan, rejected := c.Picture.Decide(question)
 	plan.Claims = slices.DeleteFunc(plan.Claims, onlyFor(disrupted(machines)))
 	c.tellRejected(ctx, append(ignored, rejected...))
+	c.nudge(ctx, places(machines, kept, plan.Placements))
 	if len(snapshot.Pods) == 0 {
 		return nil
 	}

@@ -246,11 +246,17 @@ func (n *nominator) write(ctx context.Context, item nomination) {
 // Nominate asks the scheduler to try a node first for a pod, and to keep room for it there. It is of no use while the pod
 // would not be let on the node; where it does not work, the scheduler decides by itself.
 func Nominate(ctx context.Context, kube client.Client, pod *corev1.Pod, node string) {
-	bare := &corev1.Pod{}
-	bare.Name, bare.Namespace, bare.UID = pod.Name, pod.Namespace, pod.UID
-	changed := bare.DeepCopy()
-	changed.Status.NominatedNodeName = node
-	if err := kube.Status().Patch(ctx, changed, client.StrategicMergeFrom(bare)); client.IgnoreNotFound(err) != nil {
-		log.FromContext(ctx).V(1).Info("not nominating", "Pod", client.ObjectKeyFromObject(pod), "node", node, "reason", err.Error())
+	renominate(ctx, kube, pod, "", node)
+}
+
+// renominate changes a nomination; none is empty.
+func renominate(ctx context.Context, kube client.Client, pod *corev1.Pod, from, to string) {
+	before := &corev1.Pod{}
+	before.Name, before.Namespace, before.UID = pod.Name, pod.Namespace, pod.UID
+	before.Status.NominatedNodeName = from
+	after := before.DeepCopy()
+	after.Status.NominatedNodeName = to
+	if err := kube.Status().Patch(ctx, after, client.StrategicMergeFrom(before)); client.IgnoreNotFound(err) != nil {
+		log.FromContext(ctx).V(1).Info("not nominating", "Pod", client.ObjectKeyFromObject(pod), "node", to, "reason", err.Error())
 	}
 }
