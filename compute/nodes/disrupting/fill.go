@@ -102,10 +102,8 @@ func (c *Controller) fillOne(ctx context.Context, m *state.Machine, places state
 	return c.open(ctx, m, pods.take(places))
 }
 
-// open nominates pods for a node, lets the scheduler use it and ends the filling. Of pods that would keep one another out,
-// the rest follows by itself: nobody else comes.
+// open nominates pods for a node, lets the scheduler use it and ends the filling.
 func (c *Controller) open(ctx context.Context, m *state.Machine, pods []*corev1.Pod) error {
-	pods = provisioning.AtOnce(pods)
 	workqueue.ParallelizeUntil(context.WithoutCancel(ctx), 20, len(pods), func(i int) {
 		provisioning.Nominate(ctx, c.Nominate, pods[i], m.Node.Name)
 	})

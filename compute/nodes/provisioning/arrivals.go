@@ -43,8 +43,8 @@ type arrivals struct {
 
 func newArrivals() *arrivals { return &arrivals{byName: map[string]*arrival{}} }
 
-// mustSpread tells whether a plan has pods that must be spread over more than nodes.
-func mustSpread(claims []solver.Claim) bool {
+// overZones tells whether a plan has pods that must be spread over more than nodes.
+func overZones(claims []solver.Claim) bool {
 	return slices.ContainsFunc(claims, func(claim solver.Claim) bool {
 		return slices.ContainsFunc(claim.Pods, func(pod *corev1.Pod) bool {
 			return slices.ContainsFunc(pod.Spec.TopologySpreadConstraints, func(c corev1.TopologySpreadConstraint) bool {

@@ -98,7 +98,7 @@ func TestNobodyWaitsForLong(t *testing.T) {
 	})
 }
 
-func TestWhichPlansMustSpread(t *testing.T) {
+func TestWhichPlansSpreadOverZones(t *testing.T) {
 	for _, test := range []struct {
 		key  string
 		when corev1.UnsatisfiableConstraintAction
@@ -110,7 +110,7 @@ func TestWhichPlansMustSpread(t *testing.T) {
 	} {
 		p := pod("a", "")
 		p.Spec.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{TopologyKey: test.key, WhenUnsatisfiable: test.when}}
-		if got := mustSpread([]solver.Claim{{Pods: []*corev1.Pod{pod("b", ""), p}}}); got != test.want {
+		if got := overZones([]solver.Claim{{Pods: []*corev1.Pod{pod("b", ""), p}}}); got != test.want {
 			t.Errorf("%s %s: %t", test.key, test.when, got)
 		}
 	}

@@ -348,7 +348,7 @@ func (c *Controller) valid(ctx context.Context, pods []*corev1.Pod) (valid []*co
 func (c *Controller) create(ctx context.Context, pools map[string]pool, plan solver.Plan) error {
 	errs := make([]error, len(plan.Claims))
 	made := make([]*karpv1.NodeClaim, len(plan.Claims))
-	together, nodes := mustSpread(plan.Claims), newArrival()
+	together, nodes := overZones(plan.Claims), newArrival()
 	workqueue.ParallelizeUntil(context.WithoutCancel(ctx), 20, len(plan.Claims), func(i int) {
 		if made[i], errs[i] = c.createOne(ctx, pools[plan.Claims[i].Pool], plan.Claims[i]); made[i] != nil && together {
 			c.arrivals.expect(made[i].Name, nodes)

@@ -2,7 +2,9 @@ package provisioning
 
 import (
 	"context"
+	"maps"
 	"path"
+	"slices"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -23,34 +25,28 @@ type nomination struct {
 	node string
 }
 
-// wish is a nomination that is wanted, and whether its turn has come.
-type wish struct {
-	nomination
-	spreading
-	turn bool
-}
-
 // nominator writes on pods which node they are planned for, so that the scheduler follows the plan instead of spreading
 // pods its own way. It does so just before the node takes pods. Earlier is of no use: each attempt to schedule the pod
 // would fail, and the scheduler drops the nomination of a pod that fits nowhere now. One dropped all the same is written
-// again.
-//
-// Pods that must be spread take turns on a node.
+// again, but for pods that must be spread: to the scheduler, pods that are nominated for a node are there already, and more
+// of them than their skew allows keep one another out. Each that is tried in vain must make room for the next.
 type nominator struct {
 	kube  client.Client
 	queue workqueue.TypedInterface[nomination]
 
 	mu      sync.Mutex
-	planned map[string][]*corev1.Pod       // by claim that is not launched
-	wanted  map[types.UID]*wish            // by pod whose node has a name
-	byNode  map[string]map[types.UID]*wish // the same by node
-	taking  map[string]bool                // nodes that take pods
+	planned map[string][]*corev1.Pod // by claim that is not launched
+	wanted  map[types.UID]nomination // by pod whose node has a name
+	taking  map[string]bool          // nodes that take pods, or are about to
+	isOpen  map[string]bool          // nodes that do
+	tried   map[types.UID]bool       // pods that must be spread and whose nomination the scheduler has dropped
 }
 
 func newNominator(kube client.Client) *nominator {
 	return &nominator{
 		kube: kube, queue: workqueue.NewTyped[nomination](),
-		planned: map[string][]*corev1.Pod{}, wanted: map[types.UID]*wish{}, byNode: map[string]map[types.UID]*wish{}, taking: map[string]bool{},
+		planned: map[string][]*corev1.Pod{}, wanted: map[types.UID]nomination{},
+		taking: map[string]bool{}, isOpen: map[string]bool{}, tried: map[types.UID]bool{},
 	}
 }
 
@@ -89,108 +85,73 @@ func (n *nominator) opened(node string) {
 	for _, nomination := range n.due(node) {
 		n.queue.Add(nomination)
 	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.isOpen[node] = true
 }
 
-// due are the nominations for a node that was not known to take pods, of those whose turn it is.
-func (n *nominator) due(node string) []nomination {
+// due are the nominations for a node that was not known to take pods.
+func (n *nominator) due(node string) (list []nomination) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.taking[node] {
 		return nil
 	}
 	n.taking[node] = true
-	return n.next(node)
-}
-
-// next gives pods of a node their turn where it has come. Needs mu.
-func (n *nominator) next(node string) (list []nomination) {
-	for _, uid := range sortedKeys(n.byNode[node]) {
-		if wish := n.byNode[node][uid]; !wish.turn && n.may(wish) {
-			wish.turn = true
-			list = append(list, wish.nomination)
+	for _, nomination := range n.wanted {
+		if nomination.node == node {
+			list = append(list, nomination)
 		}
 	}
 	return list
-}
-
-// may tells whether the pod and those that have their turn on its node let one another in. Needs mu.
-func (n *nominator) may(asking *wish) bool {
-	if len(asking.rules) == 0 {
-		return true
-	}
-	there := 0
-	for _, other := range n.byNode[asking.node] {
-		if other.turn && other != asking && other.counts(asking.spreading) {
-			there++
-		}
-	}
-	return asking.mayJoin(there)
 }
 
 func (n *nominator) nodeLeft(name string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	delete(n.taking, name)
-	for uid := range n.byNode[name] {
-		delete(n.wanted, uid)
-	}
-	delete(n.byNode, name)
+	delete(n.isOpen, name)
+	maps.DeleteFunc(n.wanted, func(_ types.UID, wanted nomination) bool { return wanted.node == name })
 }
 
-// want has the pod nominated for the node as soon as that takes pods and it is its turn. Needs mu.
+// want has the pod nominated for the node as soon as that takes pods. Needs mu.
 func (n *nominator) want(pod *corev1.Pod, node string) {
-	if pod.Spec.NodeName != "" {
+	if pod.Spec.NodeName != "" || n.tried[pod.UID] {
 		return
 	}
-	wanted := n.wanted[pod.UID]
-	if wanted == nil || wanted.node != node {
-		n.drop(pod.UID)
-		wanted = &wish{nomination{client.ObjectKeyFromObject(pod), pod.UID, node}, spreadingOf(pod), pod.Status.NominatedNodeName == node}
-		n.wanted[pod.UID] = wanted
-		if n.byNode[node] == nil {
-			n.byNode[node] = map[types.UID]*wish{}
-		}
-		n.byNode[node][pod.UID] = wanted
-	}
-	if !n.taking[node] || pod.Status.NominatedNodeName == node {
-		return
-	}
-	if wanted.turn = wanted.turn || n.may(wanted); wanted.turn {
-		n.queue.Add(wanted.nomination)
+	wanted := nomination{client.ObjectKeyFromObject(pod), pod.UID, node}
+	n.wanted[pod.UID] = wanted
+	if n.taking[node] && pod.Status.NominatedNodeName != node {
+		n.queue.Add(wanted)
 	}
 }
 
-// dropped writes the nomination of a pod again that has lost it.
+// dropped writes the nomination of a pod again that has lost it, unless it may be in the way of others.
 func (n *nominator) dropped(pod *corev1.Pod) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if wanted, ok := n.wanted[pod.UID]; ok {
+	wanted, ok := n.wanted[pod.UID]
+	if ok && n.isOpen[wanted.node] && mustSpread(pod) {
+		n.tried[pod.UID] = true
+		delete(n.wanted, pod.UID)
+	} else if ok {
 		n.want(pod, wanted.node)
 	}
 }
 
-// settled drops a pod that has its node, or is gone. The turn is the next one's.
+// mustSpread tells whether a pod has a hard rule of topology spread.
+func mustSpread(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Spec.TopologySpreadConstraints, func(c corev1.TopologySpreadConstraint) bool {
+		return c.WhenUnsatisfiable == corev1.DoNotSchedule
+	})
+}
+
+// settled drops a pod that has its node, or is gone.
 func (n *nominator) settled(pod types.UID) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.drop(pod)
-}
-
-// drop wants a pod nominated no longer. Needs mu.
-func (n *nominator) drop(pod types.UID) {
-	was := n.wanted[pod]
-	if was == nil {
-		return
-	}
 	delete(n.wanted, pod)
-	if delete(n.byNode[was.node], pod); len(n.byNode[was.node]) == 0 {
-		delete(n.byNode, was.node)
-	}
-	if was.turn && len(was.rules) > 0 && n.taking[was.node] {
-		for _, item := range n.next(was.node) {
-			n.queue.Add(item)
-		}
-	}
+	delete(n.tried, pod)
 }
 
 // review wants the pods of promises that hold on their nodes, and no longer those whose promise is broken.
@@ -198,7 +159,8 @@ func (n *nominator) review(k kept) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, pod := range k.broken {
-		n.drop(pod.UID)
+		delete(n.wanted, pod.UID)
+		delete(n.tried, pod.UID)
 	}
 	for pod, node := range k.nodes {
 		n.want(pod, node)
@@ -208,8 +170,7 @@ func (n *nominator) review(k kept) {
 func (n *nominator) holds(item nomination) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	wanted := n.wanted[item.uid]
-	return wanted != nil && wanted.nomination == item
+	return n.wanted[item.uid] == item
 }
 
 // Start works until the context ends.

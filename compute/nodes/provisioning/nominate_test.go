@@ -70,18 +70,10 @@ func TestNominationsEndWithTheNode(t *testing.T) {
 	}
 }
 
-// Pods that are nominated for a node count as being there: of those that must be spread, no more than their skew allows.
-func TestPodsThatMustBeSpreadTakeTurns(t *testing.T) {
-	must, may := corev1.DoNotSchedule, corev1.ScheduleAnyway
-	n := newNominator(nil)
-	n.plan("c", []*corev1.Pod{
-		pod("plain-1", ""), pod("plain-2", ""), spreadPod("soft-1", "soft", 1, may), spreadPod("soft-2", "soft", 1, may),
-		spreadPod("one-1", "one", 1, must), spreadPod("one-2", "one", 1, must), spreadPod("one-3", "one", 1, must),
-		spreadPod("two-1", "two", 2, must), spreadPod("two-2", "two", 2, must), spreadPod("two-3", "two", 2, must),
-	})
-	n.plan("d", []*corev1.Pod{spreadPod("one-4", "one", 1, must)})
-	n.launched(claim("c", "i-1"))
-	n.launched(claim("d", "i-2"))
+// Pods that are nominated for a node count as being there: one that must be spread, and is tried in vain, has to make room.
+func TestPodsThatMustBeSpreadAreNominatedOnce(t *testing.T) {
+	n, plain, must := newNominator(nil), pod("plain", ""), pod("must", "")
+	must.Spec.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{TopologyKey: corev1.LabelTopologyZone, MaxSkew: 1, WhenUnsatisfiable: corev1.DoNotSchedule}}
 	expect := func(step string, want ...string) {
 		t.Helper()
 		got := queued(n)
@@ -90,19 +82,22 @@ func TestPodsThatMustBeSpreadTakeTurns(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", step, diff)
 		}
 	}
+	kept := kept{nodes: map[*corev1.Pod]string{plain: "i-1", must: "i-1"}}
+	n.review(kept)
+	if got := len(n.due("i-1")); got != 2 {
+		t.Errorf("%d pods are nominated while the node opens, want both", got)
+	}
+	n.dropped(must)
+	expect("dropped before the node is open", "must i-1")
 	n.opened("i-1")
-	expect("open", "one-1 i-1", "plain-1 i-1", "plain-2 i-1", "soft-1 i-1", "soft-2 i-1", "two-1 i-1", "two-2 i-1")
+	n.dropped(must)
+	n.dropped(plain)
+	expect("dropped when it is", "plain i-1")
+	n.review(kept)
+	expect("reviewed", "plain i-1")
+	kept.nodes = map[*corev1.Pod]string{must: "i-2"}
+	kept.broken = []*corev1.Pod{must}
+	n.review(kept)
 	n.opened("i-2")
-	expect("another node", "one-4 i-2")
-	n.review(kept{nodes: map[*corev1.Pod]string{spreadPod("one-2", "one", 1, must): "i-1"}})
-	expect("it is not one's turn")
-	n.settled("plain-1")
-	n.settled("one-3")
-	expect("none of a turn's is bound")
-	n.settled("two-1")
-	expect("one is bound", "two-3 i-1")
-	n.settled("one-1")
-	expect("the other is", "one-2 i-1")
-	n.review(kept{broken: []*corev1.Pod{pod("one-2", "i-1")}})
-	expect("all are")
+	expect("planned anew", "must i-2")
 }
