@@ -81,6 +81,7 @@ type Controller struct {
 	arrivals   *arrivals
 	placed     map[types.UID]bool // by the last look, on nodes that take pods
 	nudged     time.Time
+	busy       bool // the last look found pods finding their places
 
 	mu   sync.Mutex
 	seen map[types.UID]bool // waiting pods that the last look considered
@@ -196,7 +197,11 @@ func (c *Controller) Register(_ context.Context, m manager.Manager) error {
 // Reconcile waits for something to do and does it.
 func (c *Controller) Reconcile(ctx context.Context) (reconciler.Result, error) {
 	ctx = injection.WithControllerName(ctx, "provisioner")
-	if !c.batch.wait(ctx, lookAgain) {
+	patience := lookAgain
+	if c.busy {
+		patience = calm
+	}
+	if !c.batch.wait(ctx, patience) {
 		return reconciler.Result{}, nil
 	}
 	if !c.Synced() {
@@ -222,6 +227,7 @@ func (c *Controller) provision(ctx context.Context) error {
 		waiting = append(waiting, c.Picture.Untried(now.Add(-idleWindow))...)
 	}
 	kept := c.promises.review(machines, c.Picture.Unbound(), leaving, now)
+	c.busy = kept.busy
 	if c.Nominate != nil {
 		c.nominator.review(kept)
 	}

@@ -12,8 +12,15 @@ import (
 	"github.com/automode-dev/automode/compute/state"
 )
 
-// overdue is how long a promised pod may stay unbound once its node is ready and the scheduler should have got to it.
-const overdue = 30 * time.Second
+const (
+	// overdue is how long a promised pod may stay unbound once its node is ready and the scheduler should have got to it.
+	overdue = 30 * time.Second
+	// calm is how long no promised pod was bound before those whose room was taken are planned again, and crowded how long
+	// their node has been ready at the most. Planned among pods that are still finding their places, they would crowd out
+	// others.
+	calm    = 3 * time.Second
+	crowded = 15 * time.Second
+)
 
 // promise says which waiting pods a claim was made for.
 type promise struct {
@@ -63,6 +70,8 @@ type kept struct {
 	nodes map[*corev1.Pod]string
 	// broken are pods whose promise did not hold.
 	broken []*corev1.Pod
+	// busy tells that promised pods are being bound.
+	busy bool
 }
 
 // review drops what no longer holds: pods that are bound or gone, claims that are gone or leave, pods whose room has been
@@ -99,12 +108,13 @@ func (p *promises) review(machines []*state.Machine, pods []*corev1.Pod, leaving
 			delete(p.byClaim, name)
 			continue
 		}
-		if made.turn != nil {
+		if made.turn != nil && (now.Sub(p.progress) >= calm || now.Sub(made.turn.since) >= crowded) {
 			k.broken = append(k.broken, made.crowdedOut(m, unbound)...)
 		}
 		k.keep(m.Name(), made, unbound, nodeName(m))
 	}
 	p.adopt(&k, byNode, pods, leaving, now, bindable)
+	k.busy = now.Sub(p.progress) < calm
 	return k
 }
 

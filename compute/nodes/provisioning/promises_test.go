@@ -137,21 +137,23 @@ func TestPromisesEndWhereTheirRoomIsTaken(t *testing.T) {
 	p := newPromises()
 	p.add("c", waiting)
 	m := &state.Machine{Claim: claim("c", "i-1"), Node: node("i-1", true)}
-	for _, step := range []struct {
-		there        []*corev1.Pod
-		kept, broken []string
-	}{
-		{nil, []string{"a", "b", "c"}, nil},
-		{[]*corev1.Pod{sized("other", "500m")}, []string{"a", "b", "c"}, nil},
-		{[]*corev1.Pod{sized("other", "500m"), sized("thief", "1")}, []string{"a", "c"}, []string{"b"}},
-		{[]*corev1.Pod{sized("other", "500m")}, []string{"a", "c"}, nil}, // b is planned anew, wherever
-	} {
-		m.Pods = step.there
-		k := p.review([]*state.Machine{m}, waiting, nobody, start)
-		if diff := cmp.Diff([][]string{step.kept, step.broken}, [][]string{names(k.byMachine["i-1"]), names(k.broken)}); diff != "" {
-			t.Errorf("beside %v: kept and broken (-want +got):\n%s", names(step.there), diff)
+	look := func(now time.Time, wantKept, wantBroken []string, there ...*corev1.Pod) {
+		t.Helper()
+		m.Pods = there
+		k := p.review([]*state.Machine{m}, waiting, nobody, now)
+		if diff := cmp.Diff([][]string{wantKept, wantBroken}, [][]string{names(k.byMachine["i-1"]), names(k.broken)}); diff != "" {
+			t.Errorf("beside %v after %s: kept and broken (-want +got):\n%s", names(there), now.Sub(start), diff)
 		}
 	}
+	other, thief := sized("other", "500m"), sized("thief", "1")
+	look(start, []string{"a", "b", "c"}, nil)
+	look(start, []string{"a", "b", "c"}, nil, other)
+	p.settled(true, start) // the scheduler is at work
+	look(start.Add(calm-1), []string{"a", "b", "c"}, nil, other, thief)
+	look(start.Add(calm), []string{"a", "c"}, []string{"b"}, other, thief)
+	look(start.Add(calm), []string{"a", "c"}, nil, other) // b is planned anew, wherever
+	p.settled(true, start.Add(crowded))
+	look(start.Add(crowded), []string{"a"}, []string{"c"}, other, thief, sized("another", "1500m"))
 }
 
 func TestPromisesEndWithTheirClaim(t *testing.T) {
