@@ -74,7 +74,13 @@ func (a *arrivals) launched(claim *karpv1.NodeClaim) {
 	}
 }
 
-// forget drops a claim that is gone, or a node.
+// claimLeft drops a claim that is gone, launched or not.
+func (a *arrivals) claimLeft(claim *karpv1.NodeClaim) {
+	a.forget(claim.Name)
+	a.forget(path.Base(claim.Status.ProviderID))
+}
+
+// forget drops a claim that is not launched, or a node.
 func (a *arrivals) forget(name string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -90,8 +90,9 @@ func TestNobodyWaitsForLong(t *testing.T) {
 	})
 	t.Run("the others are gone", func(t *testing.T) {
 		a, name := expect(3)
-		a.forget(name(1))
-		a.forget(name(2))
+		a.claimLeft(claim(name(1), ""))
+		a.launched(claim(name(2), "i-2"))
+		a.claimLeft(claim(name(2), "i-2"))
 		if a.wait(name(0), start) {
 			t.Error("it waits for nodes that will not come")
 		}

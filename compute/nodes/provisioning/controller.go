@@ -149,7 +149,7 @@ func (c *Controller) Changed(before, after client.Object) {
 		c.arrivals.forget(before.Name)
 	case *karpv1.NodeClaim:
 		c.nominator.forget(before.Name)
-		c.arrivals.forget(before.Name)
+		c.arrivals.claimLeft(before)
 		if before.Status.NodeName == "" {
 			c.batch.call() // its pods need another
 		}

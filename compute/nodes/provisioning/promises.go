@@ -13,8 +13,11 @@ import (
 )
 
 const (
-	// overdue is how long a promised pod may stay unbound once its node is ready and the scheduler should have got to it.
-	overdue = 30 * time.Second
+	// overdue is how long a promised pod may stay unbound once its node is ready and the scheduler should have got to it. Its
+	// room is free for the plan that follows, so that no node is bought for it that is not needed.
+	overdue = 10 * time.Second
+	// foreign is the same for nominations of unknown origin: pods that preemption evicts may take their time.
+	foreign = time.Minute
 	// calm is how long no promised pod was bound before those whose room was taken are planned again, and crowded how long
 	// their node has been ready at the most. Planned among pods that are still finding their places, they would crowd out
 	// others.
@@ -197,7 +200,7 @@ func (p *promises) adopt(k *kept, byNode map[string]*state.Machine, pods []*core
 		if p.taken[pod.UID] == nil || !takesPods(m) {
 			p.taken[pod.UID] = &turn{since: now, after: p.bound + bindable + len(p.taken)}
 		}
-		if p.passed(p.taken[pod.UID], now) > 2*overdue {
+		if p.passed(p.taken[pod.UID], now) > foreign {
 			continue
 		}
 		k.byMachine[m.Name()] = append(k.byMachine[m.Name()], pod)

@@ -191,7 +191,7 @@ func TestNominationsOfAnEarlierLifeAreTakenOver(t *testing.T) {
 	}
 	ready := []*state.Machine{{Claim: claim("c", "i-1"), Node: node("i-1", true)}}
 	p.review(ready, []*corev1.Pod{a}, nobody, start.Add(time.Second))
-	if k := p.review(ready, []*corev1.Pod{a}, nobody, start.Add(3*overdue)); k.pods["a"] {
+	if k := p.review(ready, []*corev1.Pod{a}, nobody, start.Add(foreign+2*time.Second)); k.pods["a"] {
 		t.Error("a nomination that leads nowhere is believed for ever")
 	}
 }
