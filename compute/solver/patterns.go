@@ -38,7 +38,7 @@ func (k *packer) patterns(from *packing) (packing, bool) {
 	lp := k.patternProgramme(columns)
 	s := newKnapsack(k)
 	for range int(max(4, min(1, k.p.effort())*patternRounds)) {
-		if lp.run(); !lp.feasible() {
+		if lp.run(); !lp.feasible() || k.stopped() {
 			return packing{}, false
 		}
 		optimum, values := 0.0, make([]float64, len(k.items))
@@ -317,7 +317,7 @@ func (k *packer) round(columns []pattern, bought map[int]float64) packing {
 			}
 		}
 		more := k.buyWhole(columns, bought, left)
-		if bins = append(bins, more...); len(more) == 0 || slices.Max(left) == 0 {
+		if bins = append(bins, more...); len(more) == 0 || slices.Max(left) == 0 || k.stopped() {
 			break
 		}
 		columns, bought = k.rebuy(columns, left)

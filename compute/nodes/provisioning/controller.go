@@ -35,8 +35,8 @@ import (
 const (
 	// lookAgain is how often pods that still wait are looked at without anything having changed.
 	lookAgain = 10 * time.Second
-	// thinking bounds the search for a cheaper plan.
-	thinking = 10 * time.Second
+	// thinking bounds the search for a cheaper plan, for which pods wait.
+	thinking = 3 * time.Second
 )
 
 // TypeLister lists the instance types of a NodePool; none while its NodeClass is not ready.
