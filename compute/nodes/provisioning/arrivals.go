@@ -105,7 +105,9 @@ func (a *arrivals) wait(node string, now time.Time) bool {
 	if of.coming[node] {
 		delete(of.coming, node)
 		of.last = now
-		of.unwritten[node] = !of.complete
+		if !of.complete {
+			of.unwritten[node] = true
+		}
 	}
 	of.complete = of.complete || len(of.coming) == 0 || now.Sub(of.last) >= stragglers || now.Sub(of.first) >= gathering
 	return !of.complete
