@@ -3,6 +3,7 @@ package controlplane
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 
@@ -114,9 +115,20 @@ func (p *plan) apiServerUnit() supervise.Unit {
 		// A loopback address may not be an endpoint of the Service "kubernetes".
 		args = append(args, "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none")
 	}
+	args = append(args, boundRequests(runtime.NumCPU())...)
 	unit := p.unit(apiServer, args)
 	unit.Env = append(unit.Env, collectGarbageLess()...)
 	return unit
+}
+
+// boundRequests limits the requests that an API server works at to what a machine's processors get done soon, up to its
+// own defaults. What is above the limits is queued by priority and fairly. With hundreds at a time nothing was ever queued:
+// each took seconds, the scheduler waited for each of its own, and the leases of a thousand nodes were renewed too late.
+func boundRequests(processors int) flags {
+	return flags{
+		fmt.Sprintf("--max-requests-inflight=%d", min(4*processors, 400)),
+		fmt.Sprintf("--max-mutating-requests-inflight=%d", min(2*processors, 200)),
+	}
 }
 
 // collectGarbageLess makes a process collect garbage when its memory has grown fourfold, not twofold, as long as it takes

@@ -47,7 +47,7 @@ func deciders(ctx context.Context, p parts, cluster *state.Cluster, other *karpe
 	ours := provisioning.NewController(provisioning.Parts{
 		Kube: kube, Picture: objects, Synced: func() bool { return feed.Synced() }, Cluster: cluster, Types: p.provider, Validator: other,
 		Recorder: p.recorder, Clock: p.clock, Nominate: nominate, VolumeLimits: p.provider.VolumeLimits, MaxTypes: nodes.MaxTypes,
-		ComparePools: func() bool { return p.config.get().Compute.Disruption.ComparePools },
+		Live: p.manager.GetAPIReader(), ComparePools: func() bool { return p.config.get().Compute.Disruption.ComparePools },
 	})
 	removals := disrupting.NewController(disrupting.Parts{
 		Kube: kube, Picture: objects, Synced: func() bool { return feed.Synced() }, Cluster: cluster, Types: p.provider, Recorder: p.recorder,

@@ -113,6 +113,19 @@ func (p *Picture) Untried(madeBy time.Time) []*corev1.Pod {
 	})
 }
 
+// Made counts the unfinished pods of the given controllers, those that are being deleted left out.
+func (p *Picture) Made(controllers map[types.UID]bool) map[types.UID]int {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	made := map[types.UID]int{}
+	for _, pod := range p.pods {
+		if owner := metav1.GetControllerOfNoCopy(pod); owner != nil && controllers[owner.UID] && !podutils.IsTerminating(pod) {
+			made[owner.UID]++
+		}
+	}
+	return made
+}
+
 func tried(pod *corev1.Pod) bool {
 	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool { return c.Type == corev1.PodScheduled })
 }

@@ -128,6 +128,7 @@ func (r *region) rank(in *ec2.CreateFleetInput, offers []*offer, spot bool) []*o
 	type scored struct {
 		*offer
 		score float64
+		free  int // addresses of its subnet: of what is equal otherwise, the zones fill evenly
 	}
 	strategy := strategyOf(in, spot)
 	list := make([]scored, 0, len(offers))
@@ -143,11 +144,13 @@ func (r *region) rank(in *ec2.CreateFleetInput, offers []*offer, spot bool) []*o
 					o.err = errorf("SpotMaxPriceTooLow", "Your Spot request price of %g is lower than the minimum required Spot request fulfillment price of %g.", limit, price)
 				})
 			}
-			e.score = score(strategy, price/o.weight, o)
+			e.score, e.free = score(strategy, price/o.weight, o), r.index.pools[*o.l.subnet.SubnetId].free
 		}
 		list = append(list, e)
 	}
-	slices.SortStableFunc(list, func(a, b scored) int { return cmp.Or(cmp.Compare(a.score, b.score), cmp.Compare(a.order, b.order)) })
+	slices.SortStableFunc(list, func(a, b scored) int {
+		return cmp.Or(cmp.Compare(a.score, b.score), cmp.Compare(b.free, a.free), cmp.Compare(a.order, b.order))
+	})
 	ranked := make([]*offer, 0, len(list))
 	for _, e := range list {
 		ranked = append(ranked, e.offer)

@@ -43,6 +43,10 @@ const (
 	mostPatience  = 10 * time.Second
 	// budgets open and close by the minute.
 	lookAgain = time.Minute
+	// crowd is how many pods without a node that are younger than recent postpone decisions: while the scheduler finds
+	// places for thousands, what nodes are too many is anybody's guess, and each eviction makes it more.
+	crowd  = 2000
+	recent = 10 * time.Minute
 )
 
 // TypeLister lists the instance types of a NodePool; none while its NodeClass is not ready.
@@ -194,6 +198,10 @@ func (c *Controller) current() int {
 // decide plans, and takes the steps that still hold.
 func (c *Controller) decide(ctx context.Context, changes int) error {
 	c.tidy(ctx)
+	if c.crowded() {
+		c.noteDecision(changes, true, 0)
+		return nil
+	}
 	k, err := c.look(ctx)
 	if err != nil {
 		return err
@@ -231,6 +239,17 @@ func (c *Controller) decide(ctx context.Context, changes int) error {
 		}
 	}
 	return nil
+}
+
+// crowded tells whether thousands of new pods wait for the scheduler.
+func (c *Controller) crowded() bool {
+	since, pods := c.Clock.Now().Add(-recent), 0
+	for _, pod := range c.Picture.Unbound() {
+		if pod.CreationTimestamp.After(since) {
+			pods++
+		}
+	}
+	return pods >= crowd
 }
 
 func waits(plan disruption.Plan) bool {

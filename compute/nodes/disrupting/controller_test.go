@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	testclock "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -15,6 +16,7 @@ import (
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 
 	"github.com/automode-dev/automode/compute/disruption/survey"
+	"github.com/automode-dev/automode/compute/state"
 )
 
 func TestEmptyNodesGo(t *testing.T) {
@@ -273,6 +275,24 @@ func TestStrayMark(t *testing.T) {
 	w.clock.Step(stray)
 	w.turn()
 	w.expectUntouched("n1")
+}
+
+// While thousands of new pods wait, nobody knows which nodes are too many. Pods that have waited for long do not count.
+func TestNothingGoesWhileACrowdWaits(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for _, test := range []struct {
+		pods int
+		age  time.Duration
+		want bool
+	}{{crowd, time.Minute, true}, {crowd - 1, time.Minute, false}, {crowd, recent, false}} {
+		c := &Controller{Parts: Parts{Clock: testclock.NewFakeClock(now), Picture: state.NewPicture()}}
+		for i := range test.pods {
+			c.Picture.Set(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprint("p", i), CreationTimestamp: metav1.NewTime(now.Add(-test.age))}})
+		}
+		if got := c.crowded(); got != test.want {
+			t.Errorf("%d pods of %s: %t, want %t", test.pods, test.age, got, test.want)
+		}
+	}
 }
 
 func TestWhenADecisionIsDue(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -66,6 +67,8 @@ type Parts struct {
 	VolumeLimits func(instanceType string) map[string]int
 	// MaxTypes bounds the instance types of a claim.
 	MaxTypes int
+	// Live reads ReplicaSets and Jobs, past any cache; nil plans for no pods that are still to be made.
+	Live client.Reader
 	// ComparePools is asked before each look whether price decides among NodePools of equal weight; nil stands for no.
 	ComparePools func() bool
 }
@@ -77,6 +80,7 @@ type Controller struct {
 	translated state.Types
 	cache      *solver.Cache
 	promises   *promises
+	awaited    *awaited
 	nominator  *nominator
 	arrivals   *arrivals
 	placed     map[types.UID]bool // by the last look, on nodes that take pods
@@ -89,16 +93,22 @@ type Controller struct {
 
 // NewController makes the controller. Changed has to be told of every change of the picture.
 func NewController(parts Parts) *Controller {
-	return &Controller{Parts: parts, batch: newBatch(parts.Clock), translated: state.Types{VolumeLimits: parts.VolumeLimits}, cache: solver.NewCache(), promises: newPromises(), nominator: newNominator(parts.Nominate), arrivals: newArrivals(), seen: map[types.UID]bool{}}
+	return &Controller{Parts: parts, batch: newBatch(parts.Clock), translated: state.Types{VolumeLimits: parts.VolumeLimits}, cache: solver.NewCache(), promises: newPromises(), awaited: newAwaited(parts.Live), nominator: newNominator(parts.Nominate, parts.Recorder), arrivals: newArrivals(), seen: map[types.UID]bool{}}
 }
 
 // Prepare nominates the pods that are planned for a node which is ready, and tells whether it may take pods now. Where it
 // may not yet, it is to be asked again.
 func (c *Controller) Prepare(ctx context.Context, node string) bool {
+	if c.Nominate != nil {
+		c.nominator.fill(ctx, node)
+	}
 	if c.arrivals.wait(node, c.Clock.Now()) {
 		return false
 	}
 	if c.Nominate != nil {
+		if c.arrivals.whole(node) {
+			c.nominator.fillZones(ctx, node)
+		}
 		c.nominator.open(ctx, node)
 	}
 	return c.arrivals.written(node)
@@ -224,19 +234,17 @@ func (c *Controller) provision(ctx context.Context) error {
 	if len(waiting) > 0 {
 		// When some do not fit, the scheduler's queue is worth looking at: one plan for all is cheaper than one for each
 		// part that the scheduler has got to, and those that do fit are placed on nodes that exist anyway.
-		waiting = append(waiting, c.Picture.Untried(now.Add(-idleWindow))...)
+		waiting = append(waiting, c.Picture.Untried(now)...)
 	}
-	kept := c.promises.review(machines, c.Picture.Unbound(), leaving, now)
-	c.busy = kept.busy
-	if c.Nominate != nil {
-		c.nominator.review(kept)
-	}
-	c.protect(ctx, machines, kept)
-
 	expected := survey.Expected(machines)
-	pods, ignored := c.valid(ctx, slices.DeleteFunc(waiting, func(pod *corev1.Pod) bool {
+	waiting = slices.DeleteFunc(waiting, func(pod *corev1.Pod) bool {
 		owner := metav1.GetControllerOfNoCopy(pod)
-		return kept.pods[pod.UID] || owner != nil && expected[owner.UID]
+		return owner != nil && expected[owner.UID]
+	})
+	kept := c.review(ctx, machines, waiting, leaving, now)
+	pods, ignored := c.valid(ctx, slices.DeleteFunc(waiting, func(pod *corev1.Pod) bool {
+		// The scheduler may be about to get to a pod that is new, unless it is one of many.
+		return kept.pods[pod.UID] || !waits(pod) && pod.CreationTimestamp.After(now.Add(-idleWindow)) && c.awaited.makerOf(pod) == nil
 	}))
 	if len(pods) == 0 && !slices.ContainsFunc(machines, func(m *state.Machine) bool { return m.Leaving() || leaving(m.ProviderID()) }) {
 		c.tellRejected(ctx, ignored)
@@ -244,8 +252,7 @@ func (c *Controller) provision(ctx context.Context) error {
 		return nil
 	}
 	start := c.Clock.Now()
-	pools, question := c.question(ctx, pods, kept, leaving)
-	snapshot, plan, rejected := c.Picture.Decide(question)
+	pools, snapshot, plan, rejected := c.decide(ctx, pods, kept, leaving)
 	plan.Claims = slices.DeleteFunc(plan.Claims, onlyFor(disrupted(machines)))
 	c.tellRejected(ctx, append(ignored, rejected...))
 	c.nudge(ctx, places(machines, kept, plan.Placements))
@@ -253,7 +260,81 @@ func (c *Controller) provision(ctx context.Context) error {
 		return nil
 	}
 	c.tellPlan(ctx, snapshot, plan, machines, c.Clock.Since(start))
+	c.reserve(machines, plan.Placements)
 	return c.create(ctx, pools, plan)
+}
+
+// review brings what is promised up to date.
+func (c *Controller) review(ctx context.Context, machines []*state.Machine, waiting []*corev1.Pod, leaving func(string) bool, now time.Time) kept {
+	unbound, nodes := c.Picture.Unbound(), map[string]string{}
+	for _, m := range machines {
+		if m.Claim != nil {
+			nodes[m.Claim.Name] = nodeName(m)
+		}
+	}
+	c.awaited.exchange(unbound, c.promises.all(), func(claim string, from, to *corev1.Pod) {
+		if c.promises.give(claim, from, to) && c.Nominate != nil {
+			c.nominator.plan(claim, nodes[claim], []*corev1.Pod{to})
+		}
+	})
+	c.awaited.review(ctx, waiting, c.Picture.Made, now)
+	kept := c.promises.review(machines, append(unbound, c.awaited.pods()...), leaving, now)
+	c.awaited.keep(func(pod types.UID) bool { return kept.pods[pod] })
+	maps.DeleteFunc(kept.nodes, func(pod *corev1.Pod, _ string) bool { return c.awaited.has(pod) })
+	c.busy = kept.busy
+	if c.Nominate != nil {
+		c.nominator.review(kept)
+	}
+	c.protect(ctx, machines, kept)
+	return kept
+}
+
+// decide asks the solver, for pods that are about to be made too unless there is not enough for those that wait.
+func (c *Controller) decide(ctx context.Context, pods []*corev1.Pod, kept kept, leaving func(string) bool) (map[string]pool, solver.Snapshot, solver.Plan, []state.Rejected) {
+	coming := c.awaited.more(pods)
+	pools, question := c.question(ctx, slices.Concat(pods, coming), kept, leaving)
+	snapshot, plan, rejected := c.Picture.Decide(question)
+	if len(coming) > 0 && slices.ContainsFunc(plan.Unplaced, c.short) {
+		c.awaited.keep(func(pod types.UID) bool { return kept.pods[pod] })
+		pools, question = c.question(ctx, pods, kept, leaving)
+		snapshot, plan, rejected = c.Picture.Decide(question)
+	}
+	return pools, snapshot, plan, rejected
+}
+
+// short tells of pods left out that there may be a place for where none is kept for pods that are still to be made.
+func (c *Controller) short(left solver.Unplaced) bool {
+	return c.awaited.has(left.Pod) || slices.ContainsFunc(left.Reasons, func(r solver.Reason) bool {
+		return r.Kind == solver.ReasonLimits || r.Kind == solver.ReasonTopology
+	})
+}
+
+// reserve promises nodes that are there, or on their way, to pods that may not find them by themselves: because they do not
+// take pods yet, or because the pod has lost its place once.
+func (c *Controller) reserve(machines []*state.Machine, placements []solver.Placement) {
+	byName := make(map[string]*state.Machine, len(machines))
+	for _, m := range machines {
+		byName[m.Name()] = m
+	}
+	for _, placement := range placements {
+		m := byName[placement.Node]
+		if m == nil || m.Claim == nil {
+			continue
+		}
+		pods := slices.DeleteFunc(slices.Clone(placement.Pods), func(pod *corev1.Pod) bool {
+			return pod.Spec.NodeName != "" || m.Node != nil && takesPods(m) && !c.promises.lapsed[pod.UID]
+		})
+		c.promise(m.Claim.Name, pods)
+		if c.Nominate != nil {
+			c.nominator.plan(m.Claim.Name, nodeName(m), c.awaited.real(pods))
+		}
+	}
+}
+
+// promise has pods wait for the node of a claim.
+func (c *Controller) promise(claim string, pods []*corev1.Pod) {
+	c.promises.add(claim, pods)
+	c.awaited.placed(claim, pods)
 }
 
 // pool is a NodePool with the instance types that it may use now.
@@ -354,17 +435,22 @@ func (c *Controller) valid(ctx context.Context, pods []*corev1.Pod) (valid []*co
 func (c *Controller) create(ctx context.Context, pools map[string]pool, plan solver.Plan) error {
 	errs := make([]error, len(plan.Claims))
 	made := make([]*karpv1.NodeClaim, len(plan.Claims))
-	together, nodes := overZones(plan.Claims), newArrival()
+	pods := 0
+	for _, claim := range plan.Claims {
+		pods += len(claim.Pods)
+	}
+	gather, nodes := together(plan.Claims), newArrival(pods >= crowd)
 	workqueue.ParallelizeUntil(context.WithoutCancel(ctx), 20, len(plan.Claims), func(i int) {
-		if made[i], errs[i] = c.createOne(ctx, pools[plan.Claims[i].Pool], plan.Claims[i]); made[i] != nil && together {
+		if made[i], errs[i] = c.createOne(ctx, pools[plan.Claims[i].Pool], plan.Claims[i]); made[i] != nil && gather {
 			c.arrivals.expect(made[i].Name, nodes)
 		}
 	})
 	for i, claim := range made {
 		if claim != nil {
-			c.promises.add(claim.Name, plan.Claims[i].Pods)
+			c.promise(claim.Name, plan.Claims[i].Pods)
 		}
 	}
+	c.awaited.keep(c.awaited.hasPlace)
 	return errors.Join(errs...)
 }
 
@@ -386,7 +472,7 @@ func (c *Controller) createOne(ctx context.Context, from pool, planned solver.Cl
 	c.Picture.Expect(claim)
 	c.Cluster.UpdateNodeClaim(claim)
 	if c.Nominate != nil {
-		c.nominator.plan(claim.Name, planned.Pods)
+		c.nominator.plan(claim.Name, "", c.awaited.real(planned.Pods))
 	}
 	c.tellCreated(ctx, claim, planned)
 	return claim, nil

@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/karpenter/pkg/events"
 	"sigs.k8s.io/karpenter/pkg/scheduling"
 
+	"github.com/automode-dev/automode/compute/solver"
 	"github.com/automode-dev/automode/compute/state"
 )
 
@@ -151,5 +152,24 @@ func TestComparePoolsIsAskedEachTime(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"false", "true"}, got); diff != "" {
 		t.Errorf("options (-want +got):\n%s", diff)
+	}
+}
+
+// The scheduler finds nodes that take pods by itself. It has to be told of others, and where it did not follow a plan before.
+func TestWhichPlacesAreKept(t *testing.T) {
+	w := newWorld(t)
+	c := NewController(w.parts)
+	a, again, moving := pod("a", ""), pod("again", ""), pod("moving", "")
+	moving.Spec.NodeName = "i-9"
+	c.promises.lapsed["again"] = true
+	c.reserve([]*state.Machine{{Claim: claim("open", "i-1"), Node: node("i-1", true)}, {Claim: claim("coming", "i-2"), Node: node("i-2", false)}, {Claim: claim("asked", "")}, {Node: node("else", true)}}, []solver.Placement{
+		{Node: "i-1", Pods: []*corev1.Pod{a, again, moving}}, {Node: "i-2", Pods: []*corev1.Pod{pod("b", "")}}, {Node: "asked", Pods: []*corev1.Pod{pod("c", "")}}, {Node: "else", Pods: []*corev1.Pod{pod("d", "")}},
+	})
+	got := map[string][]types.UID{}
+	for name, made := range c.promises.byClaim {
+		got[name] = sortedKeys(made)
+	}
+	if diff := cmp.Diff(map[string][]types.UID{"open": {"again"}, "coming": {"b"}, "asked": {"c"}}, got); diff != "" {
+		t.Errorf("promised (-want +got):\n%s", diff)
 	}
 }

@@ -8,11 +8,13 @@ import (
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
+	"sigs.k8s.io/karpenter/pkg/events"
 )
 
 // nominators is how many nominations are written at a time.
@@ -20,41 +22,55 @@ const nominators = 20
 
 // nomination is a pod and the node it is planned for.
 type nomination struct {
-	pod  types.NamespacedName
-	uid  types.UID
-	node string
+	pod        types.NamespacedName
+	uid, owner types.UID // of the pod and of its controller
+	node       string
+	spread     bool  // the pod must be spread
+	bindable   bool  // see mayBind
+	zones      bool  // the pod must be spread over more than nodes
+	skew       int32 // see skew
 }
 
 // nominator writes on pods which node they are planned for, so that the scheduler follows the plan instead of spreading
 // pods its own way. It does so just before the node takes pods. Earlier is of no use: each attempt to schedule the pod
 // would fail, and the scheduler drops the nomination of a pod that fits nowhere now. One dropped all the same is written
-// again, but for pods that must be spread: to the scheduler, pods that are nominated for a node are there already, and more
-// of them than their skew allows keep one another out. Each that is tried in vain must make room for the next.
+// again: once right away, as the pod may have been tried before its node took any, then with each look at the cluster. But
+// not where pods that must be spread share a node: to the scheduler, pods that are nominated for a node are there already,
+// and more of them than their skew allows keep one another out. Each that is tried in vain must make room for the next.
 type nominator struct {
-	kube  client.Client
-	queue workqueue.TypedInterface[nomination]
+	kube     client.Client
+	recorder events.Recorder
+	queue    workqueue.TypedInterface[nomination]
+	slots    chan struct{} // for the requests under way while nodes open
 
 	mu      sync.Mutex
 	planned map[string][]*corev1.Pod // by claim that is not launched
 	wanted  map[types.UID]nomination // by pod whose node has a name
 	taking  map[string]bool          // nodes that take pods, or are about to
 	isOpen  map[string]bool          // nodes that do
-	tried   map[types.UID]bool       // pods that must be spread and whose nomination the scheduler has dropped
+	filled  map[string]bool          // nodes that pods are bound to, or have been, before they take others
+	tried   map[types.UID]bool       // pods whose nomination for a node that does the scheduler has dropped
 }
 
-func newNominator(kube client.Client) *nominator {
+func newNominator(kube client.Client, recorder events.Recorder) *nominator {
 	return &nominator{
-		kube: kube, queue: workqueue.NewTyped[nomination](),
+		kube: kube, recorder: recorder, queue: workqueue.NewTyped[nomination](), slots: make(chan struct{}, nominators),
 		planned: map[string][]*corev1.Pod{}, wanted: map[types.UID]nomination{},
-		taking: map[string]bool{}, isOpen: map[string]bool{}, tried: map[types.UID]bool{},
+		taking: map[string]bool{}, isOpen: map[string]bool{}, filled: map[string]bool{}, tried: map[types.UID]bool{},
 	}
 }
 
-// plan remembers the pods until the claim is launched.
-func (n *nominator) plan(claim string, pods []*corev1.Pod) {
+// plan remembers the pods until the claim is launched. node is the name that its node has or will have; empty before that.
+func (n *nominator) plan(claim, node string, pods []*corev1.Pod) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.planned[claim] = pods
+	if node == "" {
+		n.planned[claim] = append(n.planned[claim], pods...)
+		return
+	}
+	for _, pod := range pods {
+		n.want(pod, node)
+	}
 }
 
 // launched learns the name of a claim's node, which is the id of its instance.
@@ -76,8 +92,15 @@ func (n *nominator) forget(claim string) {
 
 // open nominates the pods that are planned for a node, which is about to take pods, and returns when that is done.
 func (n *nominator) open(ctx context.Context, node string) {
-	list := n.due(node)
-	workqueue.ParallelizeUntil(context.WithoutCancel(ctx), nominators, len(list), func(i int) { n.write(ctx, list[i]) })
+	n.each(ctx, n.due(node), n.write)
+}
+
+func (n *nominator) each(ctx context.Context, list []nomination, do func(context.Context, nomination)) {
+	workqueue.ParallelizeUntil(context.WithoutCancel(ctx), nominators, len(list), func(i int) {
+		n.slots <- struct{}{}
+		defer func() { <-n.slots }()
+		do(ctx, list[i])
+	})
 }
 
 // opened nominates the pods that are planned for a node which takes pods already.
@@ -111,15 +134,19 @@ func (n *nominator) nodeLeft(name string) {
 	defer n.mu.Unlock()
 	delete(n.taking, name)
 	delete(n.isOpen, name)
+	delete(n.filled, name)
 	maps.DeleteFunc(n.wanted, func(_ types.UID, wanted nomination) bool { return wanted.node == name })
 }
 
 // want has the pod nominated for the node as soon as that takes pods. Needs mu.
 func (n *nominator) want(pod *corev1.Pod, node string) {
-	if pod.Spec.NodeName != "" || n.tried[pod.UID] {
+	wanted := nomination{pod: client.ObjectKeyFromObject(pod), uid: pod.UID, node: node, spread: mustSpread(pod), bindable: mayBind(pod), zones: overZones(pod), skew: skew(pod)}
+	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
+		wanted.owner = owner.UID
+	}
+	if pod.Spec.NodeName != "" || n.tried[pod.UID] && n.crowds(wanted) {
 		return
 	}
-	wanted := nomination{client.ObjectKeyFromObject(pod), pod.UID, node}
 	n.wanted[pod.UID] = wanted
 	if n.taking[node] && pod.Status.NominatedNodeName != node {
 		n.queue.Add(wanted)
@@ -131,12 +158,29 @@ func (n *nominator) dropped(pod *corev1.Pod) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	wanted, ok := n.wanted[pod.UID]
-	if ok && n.isOpen[wanted.node] && mustSpread(pod) {
-		n.tried[pod.UID] = true
+	if !ok {
+		return
+	}
+	again := n.tried[pod.UID]
+	n.tried[pod.UID] = n.isOpen[wanted.node]
+	if n.isOpen[wanted.node] && n.crowds(wanted) {
 		delete(n.wanted, pod.UID)
-	} else if ok {
+	} else if !again {
 		n.want(pod, wanted.node)
 	}
+}
+
+// crowds tells whether a pod that must be spread is to be nominated for the same node as another one. Needs mu.
+func (n *nominator) crowds(this nomination) bool {
+	if !this.spread {
+		return false
+	}
+	for uid, other := range n.wanted {
+		if uid != this.uid && other.spread && other.node == this.node {
+			return true
+		}
+	}
+	return false
 }
 
 // mustSpread tells whether a pod has a hard rule of topology spread.

@@ -22,14 +22,14 @@ func queued(n *nominator) []string {
 }
 
 func TestNominationsWaitForTheNode(t *testing.T) {
-	n, a := newNominator(nil), pod("a", "")
+	n, a := newNominator(nil, noEvents{}), pod("a", "")
 	expect := func(step string, want ...string) {
 		t.Helper()
 		if diff := cmp.Diff(want, queued(n)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", step, diff)
 		}
 	}
-	n.plan("c", []*corev1.Pod{a})
+	n.plan("c", "", []*corev1.Pod{a})
 	expect("planned")
 	n.launched(claim("c", "i-1"))
 	expect("launched")
@@ -52,10 +52,10 @@ func TestNominationsWaitForTheNode(t *testing.T) {
 }
 
 func TestNominationsEndWithTheNode(t *testing.T) {
-	n, a, b := newNominator(nil), pod("a", ""), pod("b", "")
+	n, a, b := newNominator(nil, noEvents{}), pod("a", ""), pod("b", "")
 	n.opened("i-1")
-	n.plan("c", []*corev1.Pod{a})
-	n.plan("d", []*corev1.Pod{b})
+	n.plan("c", "", []*corev1.Pod{a})
+	n.plan("d", "", []*corev1.Pod{b})
 	n.launched(claim("c", "i-1"))
 	n.forget("d")
 	n.launched(claim("d", "i-2"))
@@ -70,10 +70,13 @@ func TestNominationsEndWithTheNode(t *testing.T) {
 	}
 }
 
-// Pods that are nominated for a node count as being there: one that must be spread, and is tried in vain, has to make room.
-func TestPodsThatMustBeSpreadAreNominatedOnce(t *testing.T) {
-	n, plain, must := newNominator(nil), pod("plain", ""), pod("must", "")
-	must.Spec.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{TopologyKey: corev1.LabelTopologyZone, MaxSkew: 1, WhenUnsatisfiable: corev1.DoNotSchedule}}
+// Pods that are nominated for a node count as being there: of those that must be spread, one that is tried in vain has to
+// make room for the others.
+func TestPodsThatMustBeSpreadMakeRoom(t *testing.T) {
+	n, plain, must, other := newNominator(nil, noEvents{}), pod("plain", ""), pod("must", ""), pod("other", "")
+	for _, p := range []*corev1.Pod{must, other} {
+		p.Spec.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{TopologyKey: corev1.LabelTopologyZone, MaxSkew: 1, WhenUnsatisfiable: corev1.DoNotSchedule}}
+	}
 	expect := func(step string, want ...string) {
 		t.Helper()
 		got := queued(n)
@@ -82,10 +85,10 @@ func TestPodsThatMustBeSpreadAreNominatedOnce(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", step, diff)
 		}
 	}
-	kept := kept{nodes: map[*corev1.Pod]string{plain: "i-1", must: "i-1"}}
+	kept := kept{nodes: map[*corev1.Pod]string{plain: "i-1", must: "i-1", other: "i-1"}}
 	n.review(kept)
-	if got := len(n.due("i-1")); got != 2 {
-		t.Errorf("%d pods are nominated while the node opens, want both", got)
+	if got := len(n.due("i-1")); got != 3 {
+		t.Errorf("%d pods are nominated while the node opens, want all", got)
 	}
 	n.dropped(must)
 	expect("dropped before the node is open", "must i-1")
@@ -93,11 +96,17 @@ func TestPodsThatMustBeSpreadAreNominatedOnce(t *testing.T) {
 	n.dropped(must)
 	n.dropped(plain)
 	expect("dropped when it is", "plain i-1")
+	n.dropped(plain)
+	expect("dropped again")
 	n.review(kept)
-	expect("reviewed", "plain i-1")
-	kept.nodes = map[*corev1.Pod]string{must: "i-2"}
+	expect("reviewed", "other i-1", "plain i-1")
+	n.settled(other.UID)
+	delete(kept.nodes, other)
+	n.review(kept)
+	expect("the other one has its place", "must i-1", "plain i-1")
+	kept.nodes = map[*corev1.Pod]string{must: "i-2", other: "i-2"}
 	kept.broken = []*corev1.Pod{must}
 	n.review(kept)
 	n.opened("i-2")
-	expect("planned anew", "must i-2")
+	expect("planned anew", "must i-2", "other i-2")
 }

@@ -13,8 +13,12 @@ import (
 	"github.com/automode-dev/automode/compute/state"
 )
 
-// nudgeEvery is how often the scheduler is made to look at its pods again.
-const nudgeEvery = 5 * time.Second
+// nudgeEvery is how often the scheduler is made to look at its pods again, and nudgeBusy while it binds promised pods: it
+// has all the others to look at then too.
+const (
+	nudgeEvery = 5 * time.Second
+	nudgeBusy  = 15 * time.Second
+)
 
 // place is a pod that the scheduler has tried in vain, though there is a node for it which takes pods.
 type place struct {
@@ -54,7 +58,11 @@ func (c *Controller) nudge(ctx context.Context, list []place) {
 		c.placed[p.pod.UID] = true
 	}
 	i := slices.IndexFunc(list, func(p place) bool { return before[p.pod.UID] })
-	if i < 0 || c.Nominate == nil || c.Clock.Since(c.nudged) < nudgeEvery {
+	every := nudgeEvery
+	if c.busy {
+		every = nudgeBusy
+	}
+	if i < 0 || c.Nominate == nil || c.Clock.Since(c.nudged) < every {
 		return
 	}
 	c.nudged = c.Clock.Now()

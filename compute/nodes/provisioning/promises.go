@@ -1,6 +1,7 @@
 package provisioning
 
 import (
+	"maps"
 	"path"
 	"slices"
 	"time"
@@ -16,6 +17,9 @@ const (
 	// overdue is how long a promised pod may stay unbound once its node is ready and the scheduler should have got to it. Its
 	// room is free for the plan that follows, so that no node is bought for it that is not needed.
 	overdue = 10 * time.Second
+	// untried is the same for a pod that still has its nomination: the scheduler takes that from a pod which it tries in vain,
+	// so that it has not got to this one.
+	untried = time.Minute
 	// foreign is the same for nominations of unknown origin: pods that preemption evicts may take their time.
 	foreign = time.Minute
 	// calm is how long no promised pod was bound before those whose room was taken are planned again, and crowded how long
@@ -25,11 +29,8 @@ const (
 	crowded = 15 * time.Second
 )
 
-// promise says which waiting pods a claim was made for.
-type promise struct {
-	turn *turn // since its node was first seen to take pods
-	pods map[types.UID]*corev1.Pod
-}
+// promise says which waiting pods a claim is for, each with its turn once the node has been seen to take pods.
+type promise map[types.UID]*turn
 
 // turn is when the scheduler gets to a pod: after all that it could bind already, for which it may need minutes when
 // thousands come at once.
@@ -41,7 +42,9 @@ type turn struct {
 
 // promises remembers what claims were made for, so that pods whose node is on its way are not given another.
 type promises struct {
-	byClaim map[string]*promise
+	byClaim map[string]promise
+	// lapsed are pods that wait though they were promised a node.
+	lapsed map[types.UID]bool
 	// taken are nominations of unknown origin, since they were first seen or their node was ready.
 	taken map[types.UID]*turn
 	// bound counts pods that were promised a node that is ready and no longer wait; progress is when one last did.
@@ -50,17 +53,40 @@ type promises struct {
 }
 
 func newPromises() *promises {
-	return &promises{byClaim: map[string]*promise{}, taken: map[types.UID]*turn{}}
+	return &promises{byClaim: map[string]promise{}, lapsed: map[types.UID]bool{}, taken: map[types.UID]*turn{}}
 }
 
+// add promises a claim's node to pods, beside those that it is promised to.
 func (p *promises) add(claim string, pods []*corev1.Pod) {
-	made := &promise{pods: map[types.UID]*corev1.Pod{}}
+	if p.byClaim[claim] == nil {
+		p.byClaim[claim] = promise{}
+	}
 	for _, pod := range pods {
 		if pod.Spec.NodeName == "" {
-			made.pods[pod.UID] = pod
+			p.byClaim[claim][pod.UID] = nil
 		}
 	}
-	p.byClaim[claim] = made
+}
+
+// all are the pods that have been promised a node.
+func (p *promises) all() map[types.UID]bool {
+	pods := map[types.UID]bool{}
+	for _, made := range p.byClaim {
+		for uid := range made {
+			pods[uid] = true
+		}
+	}
+	return pods
+}
+
+// give promises a pod what another one was promised, and tells whether there was such a promise.
+func (p *promises) give(claim string, from, to *corev1.Pod) bool {
+	since, ok := p.byClaim[claim][from.UID]
+	if ok {
+		delete(p.byClaim[claim], from.UID)
+		p.byClaim[claim][to.UID] = since
+	}
+	return ok
 }
 
 // kept are the promises that still hold.
@@ -97,40 +123,54 @@ func (p *promises) review(machines []*state.Machine, pods []*corev1.Pod, leaving
 	bindable := p.count(byClaim, unbound, now)
 	for _, name := range sortedKeys(p.byClaim) {
 		made, m := p.byClaim[name], byClaim[name]
-		if m == nil || m.Leaving() || leaving(m.ProviderID()) || len(made.pods) == 0 {
+		if m == nil || m.Leaving() || leaving(m.ProviderID()) || len(made) == 0 {
 			delete(p.byClaim, name)
 			continue
 		}
-		if takesPods(m) && made.turn == nil {
-			made.turn = &turn{since: now, after: p.bound + bindable}
-		}
-		if made.turn != nil && p.passed(made.turn, now) > overdue {
-			for _, uid := range sortedKeys(made.pods) {
-				k.broken = append(k.broken, unbound[uid])
+		if takesPods(m) {
+			for uid, since := range made {
+				if since == nil {
+					made[uid] = &turn{since: now, after: p.bound + bindable}
+				}
 			}
-			delete(p.byClaim, name)
-			continue
-		}
-		if made.turn != nil && (now.Sub(p.progress) >= calm || now.Sub(made.turn.since) >= crowded) {
-			k.broken = append(k.broken, made.crowdedOut(m, unbound)...)
+			k.broken = append(k.broken, p.overdue(made, unbound, m.Node.Name, now)...)
+			k.broken = append(k.broken, p.crowdedOut(made, unbound, m, now)...)
 		}
 		k.keep(m.Name(), made, unbound, nodeName(m))
+	}
+	for _, pod := range k.broken {
+		p.lapsed[pod.UID] = true
 	}
 	p.adopt(&k, byNode, pods, leaving, now, bindable)
 	k.busy = now.Sub(p.progress) < calm
 	return k
 }
 
-// crowdedOut takes pods out of the promise that the machine's node has no room left for, beside the other ones.
-func (p *promise) crowdedOut(m *state.Machine, unbound map[types.UID]*corev1.Pod) (pods []*corev1.Pod) {
+// overdue takes pods out of a promise that the scheduler should have bound.
+func (p *promises) overdue(made promise, unbound map[types.UID]*corev1.Pod, node string, now time.Time) (pods []*corev1.Pod) {
+	for _, uid := range sortedKeys(made) {
+		patience := overdue
+		if unbound[uid].Status.NominatedNodeName == node {
+			patience = untried
+		}
+		if p.passed(made[uid], now) > patience {
+			delete(made, uid)
+			pods = append(pods, unbound[uid])
+		}
+	}
+	return pods
+}
+
+// crowdedOut takes pods out of a promise that the machine's node has no room left for, beside the other ones.
+func (p *promises) crowdedOut(made promise, unbound map[types.UID]*corev1.Pod, m *state.Machine, now time.Time) (pods []*corev1.Pod) {
 	used := resources.RequestsForPods(m.Pods...)
-	for _, uid := range sortedKeys(p.pods) {
+	for _, uid := range sortedKeys(made) {
 		with := resources.Merge(used, resources.RequestsForPods(unbound[uid]))
-		if resources.Fits(with, m.Node.Status.Allocatable) {
+		if resources.Fits(with, m.Node.Status.Allocatable) || now.Sub(p.progress) < calm && now.Sub(made[uid].since) < crowded {
 			used = with
 			continue
 		}
-		delete(p.pods, uid)
+		delete(made, uid)
 		pods = append(pods, unbound[uid])
 	}
 	return pods
@@ -141,15 +181,16 @@ func (p *promises) count(byClaim map[string]*state.Machine, unbound map[types.UI
 	for name, made := range p.byClaim {
 		m := byClaim[name]
 		ready := m != nil && takesPods(m)
-		for uid := range made.pods {
+		for uid := range made {
 			if unbound[uid] == nil {
-				delete(made.pods, uid)
+				delete(made, uid)
 				p.settled(ready, now)
 			} else if ready {
 				bindable++
 			}
 		}
 	}
+	maps.DeleteFunc(p.lapsed, func(uid types.UID, _ bool) bool { return unbound[uid] == nil })
 	return bindable
 }
 
@@ -176,8 +217,8 @@ func (p *promises) passed(t *turn, now time.Time) time.Duration {
 	}
 }
 
-func (k *kept) keep(machine string, made *promise, unbound map[types.UID]*corev1.Pod, node string) {
-	for _, uid := range sortedKeys(made.pods) {
+func (k *kept) keep(machine string, made promise, unbound map[types.UID]*corev1.Pod, node string) {
+	for _, uid := range sortedKeys(made) {
 		pod := unbound[uid]
 		k.byMachine[machine] = append(k.byMachine[machine], pod)
 		k.pods[uid] = true

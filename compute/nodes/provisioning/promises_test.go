@@ -71,9 +71,20 @@ func TestPromisesFollowAClaimToItsNode(t *testing.T) {
 	if diff := cmp.Diff([]string{"b"}, names(k.byMachine["i-1"])); diff != "" {
 		t.Fatalf("pods of a ready node (-want +got):\n%s", diff)
 	}
-	k = p.review(machines, []*corev1.Pod{b}, nobody, start.Add(10*time.Second+overdue+time.Second))
-	if k.pods["b"] || len(k.broken) != 1 {
+	late, nominated := start.Add(10*time.Second+overdue+time.Second), pod("b", "i-1")
+	if k := p.review(machines, []*corev1.Pod{nominated}, nobody, late); !k.pods["b"] {
+		t.Errorf("a pod that the scheduler has not got to has lost its place: %+v", k)
+	}
+	k = p.review(machines, []*corev1.Pod{b}, nobody, late)
+	if k.pods["b"] || len(k.broken) != 1 || !p.lapsed["b"] {
 		t.Errorf("an overdue pod is still promised: %+v", k)
+	}
+	p.add("c", []*corev1.Pod{b})
+	if k := p.review(machines, []*corev1.Pod{b}, nobody, late); !k.pods["b"] {
+		t.Errorf("a pod that was planned there again is not: %+v", k)
+	}
+	if p.review(machines, nil, nobody, late); p.lapsed["b"] {
+		t.Error("a pod that is bound is remembered")
 	}
 }
 

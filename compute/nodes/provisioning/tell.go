@@ -47,7 +47,7 @@ func (c *Controller) tellPlan(ctx context.Context, s solver.Snapshot, p solver.P
 	}
 	byPool, byNode := map[string][]*corev1.Pod{}, map[string][]*corev1.Pod{}
 	for _, claim := range p.Claims {
-		byPool[claim.Pool] = append(byPool[claim.Pool], claim.Pods...)
+		byPool[claim.Pool] = append(byPool[claim.Pool], c.awaited.real(claim.Pods)...)
 	}
 	byName := map[string]*state.Machine{}
 	for _, m := range machines {
@@ -58,15 +58,16 @@ func (c *Controller) tellPlan(ctx context.Context, s solver.Snapshot, p solver.P
 		if m == nil {
 			continue
 		}
-		byPool[m.Pool()] = append(byPool[m.Pool()], placement.Pods...)
+		pods := c.awaited.real(placement.Pods)
+		byPool[m.Pool()] = append(byPool[m.Pool()], pods...)
 		if m.Claim != nil {
-			byNode[m.Claim.Name] = placement.Pods
+			byNode[m.Claim.Name] = pods
 		}
-		c.tellPlacement(ctx, m, placement.Pods)
+		c.tellPlacement(ctx, m, pods)
 	}
 	c.Cluster.MarkPodSchedulingDecisions(ctx, failed, byPool, byNode)
 	if len(p.Claims) > 0 {
-		log.FromContext(ctx).Info("planned new nodes", "pods", len(s.Pods), "nodes", len(p.Claims), "placed", len(s.Pods)-len(p.Unplaced),
+		log.FromContext(ctx).Info("planned new nodes", "pods", len(s.Pods), "awaited", c.awaited.count(), "nodes", len(p.Claims), "placed", len(s.Pods)-len(p.Unplaced),
 			"unplaced", len(p.Unplaced), "price", p.Price, "bound", p.Bound, "duration", took)
 	}
 }
@@ -97,7 +98,8 @@ func (c *Controller) tellPools(u solver.Unplaced) {
 }
 
 func (c *Controller) tellCreated(ctx context.Context, claim *karpv1.NodeClaim, planned solver.Claim) {
-	c.Cluster.UpdatePodToNodeClaimMapping(map[string][]*corev1.Pod{claim.Name: planned.Pods})
+	pods := c.awaited.real(planned.Pods)
+	c.Cluster.UpdatePodToNodeClaimMapping(map[string][]*corev1.Pod{claim.Name: pods})
 	relaxed := "false"
 	if planned.MinValuesRelaxed {
 		relaxed = "true"
@@ -105,11 +107,11 @@ func (c *Controller) tellCreated(ctx context.Context, claim *karpv1.NodeClaim, p
 	metrics.NodeClaimsCreatedTotal.Inc(map[string]string{
 		metrics.ReasonLabel: metrics.ProvisionedReason, metrics.NodePoolLabel: planned.Pool, metrics.MinValuesRelaxedLabel: relaxed,
 	})
-	for _, pod := range planned.Pods {
+	for _, pod := range pods {
 		if !podutils.IsScheduled(pod) {
 			c.Recorder.Publish(scheduling.NominatePodEvent(pod, nil, claim))
 		}
 	}
-	log.FromContext(ctx).Info("created nodeclaim", "NodeClaim", claim.Name, "NodePool", planned.Pool, "pods", len(planned.Pods),
+	log.FromContext(ctx).Info("created nodeclaim", "NodeClaim", claim.Name, "NodePool", planned.Pool, "pods", len(planned.Pods), "awaited", len(planned.Pods)-len(pods),
 		"requests", planned.Requests, "cheapest", planned.Cheapest.Type, "price", planned.Cheapest.Price, "types", len(planned.Types))
 }
