@@ -43,9 +43,11 @@ const (
 	mostPatience  = 10 * time.Second
 	// budgets open and close by the minute.
 	lookAgain = time.Minute
-	// crowd is how many pods without a node that are younger than recent postpone decisions: while the scheduler finds
-	// places for thousands, what nodes are too many is anybody's guess, and each eviction makes it more.
+	// crowd is how many pods without a node that are younger than recent postpone decisions, until all but few of them
+	// have one: while the scheduler finds places for thousands, which nodes are too many is anybody's guess, and each
+	// eviction gives it more to do.
 	crowd  = 2000
+	few    = 100
 	recent = 10 * time.Minute
 )
 
@@ -92,6 +94,7 @@ type Controller struct {
 	resumed    bool
 	sayings    *sayings
 	fillings   map[string]*filling // by claim
+	crowd      bool                // thousands of new pods wait for the scheduler
 
 	mu       sync.Mutex
 	changes  int       // of the picture that may change a decision
@@ -241,7 +244,7 @@ func (c *Controller) decide(ctx context.Context, changes int) error {
 	return nil
 }
 
-// crowded tells whether thousands of new pods wait for the scheduler.
+// crowded tells whether thousands of new pods wait for the scheduler, or did a moment ago and some still do.
 func (c *Controller) crowded() bool {
 	since, pods := c.Clock.Now().Add(-recent), 0
 	for _, pod := range c.Picture.Unbound() {
@@ -249,7 +252,8 @@ func (c *Controller) crowded() bool {
 			pods++
 		}
 	}
-	return pods >= crowd
+	c.crowd = pods >= crowd || c.crowd && pods >= few
+	return c.crowd
 }
 
 func waits(plan disruption.Plan) bool {

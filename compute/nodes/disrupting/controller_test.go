@@ -280,19 +280,28 @@ func TestStrayMark(t *testing.T) {
 // While thousands of new pods wait, nobody knows which nodes are too many. Pods that have waited for long do not count.
 func TestNothingGoesWhileACrowdWaits(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	for _, test := range []struct {
-		pods int
-		age  time.Duration
-		want bool
-	}{{crowd, time.Minute, true}, {crowd - 1, time.Minute, false}, {crowd, recent, false}} {
-		c := &Controller{Parts: Parts{Clock: testclock.NewFakeClock(now), Picture: state.NewPicture()}}
-		for i := range test.pods {
-			c.Picture.Set(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprint("p", i), CreationTimestamp: metav1.NewTime(now.Add(-test.age))}})
-		}
-		if got := c.crowded(); got != test.want {
-			t.Errorf("%d pods of %s: %t, want %t", test.pods, test.age, got, test.want)
+	c := &Controller{Parts: Parts{Clock: testclock.NewFakeClock(now), Picture: state.NewPicture()}}
+	wait := func(from, to int, age time.Duration) {
+		for i := from; i < to; i++ {
+			c.Picture.Set(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprint("p", i), CreationTimestamp: metav1.NewTime(now.Add(-age))}})
 		}
 	}
+	expect := func(step string, want bool) {
+		t.Helper()
+		if got := c.crowded(); got != want {
+			t.Errorf("%s: %t, want %t", step, got, want)
+		}
+	}
+	wait(0, crowd, recent)
+	expect("pods that have waited for long", false)
+	wait(0, crowd-1, time.Minute)
+	expect("not enough", false)
+	wait(crowd-1, crowd, time.Minute)
+	expect("a crowd", true)
+	wait(few, crowd, recent)
+	expect("what is left of it", true)
+	wait(few-1, few, recent)
+	expect("a few", false)
 }
 
 func TestWhenADecisionIsDue(t *testing.T) {
