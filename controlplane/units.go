@@ -126,8 +126,8 @@ func (p *plan) apiServerUnit() supervise.Unit {
 // each took seconds, the scheduler waited for each of its own, and the leases of a thousand nodes were renewed too late.
 func boundRequests(processors int) flags {
 	return flags{
-		fmt.Sprintf("--max-requests-inflight=%d", min(4*processors, 400)),
-		fmt.Sprintf("--max-mutating-requests-inflight=%d", min(2*processors, 200)),
+		fmt.Sprintf("--max-requests-inflight=%d", min(20*processors, 400)),
+		fmt.Sprintf("--max-mutating-requests-inflight=%d", min(10*processors, 200)),
 	}
 }
 
