@@ -17,9 +17,6 @@ const (
 	stragglers = 5 * time.Second
 	// gathering is how long the first one waits at most.
 	gathering = 30 * time.Second
-	// crowdStragglers and crowdGathering are the same for a crowd. Most of its pods need not wait for that, see fill.
-	crowdStragglers = 45 * time.Second
-	crowdGathering  = 3 * time.Minute
 )
 
 // arrival is the nodes of one plan that open together.
@@ -28,12 +25,11 @@ type arrival struct {
 	unwritten map[string]bool // those that are, without their nominations
 	first     time.Time       // when the first of them was ready
 	last      time.Time       // when the last one so far was
-	crowd     bool            // the plan is for many pods
 	complete  bool            // nobody is waited for any more
 }
 
-func newArrival(crowd bool) *arrival {
-	return &arrival{crowd: crowd, coming: map[string]bool{}, unwritten: map[string]bool{}}
+func newArrival() *arrival {
+	return &arrival{coming: map[string]bool{}, unwritten: map[string]bool{}}
 }
 
 // arrivals has the nodes of a plan open together when they are for pods that must be spread. The scheduler knows of
@@ -110,24 +106,10 @@ func (a *arrivals) wait(node string, now time.Time) bool {
 	if of.coming[node] {
 		delete(of.coming, node)
 		of.last = now
-		if !of.complete {
-			of.unwritten[node] = true
-		}
+		of.unwritten[node] = !of.complete
 	}
-	patience, most := stragglers, gathering
-	if of.crowd {
-		patience, most = crowdStragglers, crowdGathering
-	}
-	of.complete = of.complete || len(of.coming) == 0 || now.Sub(of.last) >= patience || now.Sub(of.first) >= most
+	of.complete = of.complete || len(of.coming) == 0 || now.Sub(of.last) >= stragglers || now.Sub(of.first) >= gathering
 	return !of.complete
-}
-
-// whole tells whether a node is one of an arrival's whose nodes are all there.
-func (a *arrivals) whole(node string) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	of := a.byName[node]
-	return of != nil && len(of.coming) == 0
 }
 
 // written says that a node's nominations are, and tells whether it may open: those of all others are too.

@@ -10,7 +10,7 @@ import (
 )
 
 func TestNodesOfOnePlanOpenTogether(t *testing.T) {
-	a, plan := newArrivals(), newArrival(false)
+	a, plan := newArrivals(), newArrival()
 	for _, name := range []string{"c1", "c2", "c3"} {
 		a.expect(name, plan)
 	}
@@ -49,7 +49,7 @@ func TestNodesOfOnePlanOpenTogether(t *testing.T) {
 
 func TestNobodyWaitsForLong(t *testing.T) {
 	expect := func(claims int) (*arrivals, func(i int) string) {
-		a, plan := newArrivals(), newArrival(false)
+		a, plan := newArrivals(), newArrival()
 		for i := range claims {
 			a.expect(string(rune('a'+i)), plan)
 		}
@@ -69,17 +69,6 @@ func TestNobodyWaitsForLong(t *testing.T) {
 		}
 		if now.Sub(start) != gathering {
 			t.Errorf("the nodes open after %s, want %s", now.Sub(start), gathering)
-		}
-	})
-	t.Run("a crowd's", func(t *testing.T) {
-		a, plan := newArrivals(), newArrival(true)
-		a.expect("a", plan)
-		a.expect("b", plan)
-		if !a.wait("a", start) || !a.wait("a", start.Add(crowdStragglers-1)) || a.wait("a", start.Add(crowdStragglers)) || a.whole("a") {
-			t.Errorf("want it to open, without the other one, after %s", crowdStragglers)
-		}
-		if a.wait("b", start.Add(crowdStragglers)) || !a.whole("b") {
-			t.Error("all have come, and are not told of")
 		}
 	})
 	t.Run("one comes late", func(t *testing.T) {

@@ -23,12 +23,11 @@ const crowd = 500
 var tellings = flowcontrol.NewTokenBucketRateLimiter(10, 100)
 
 // mayBind tells whether a pod may be bound without the scheduler to a node that takes no pods but those planned for it: it
-// is the default scheduler's, and neither what is on other nodes nor what volumes there are matters to it, but for spreads:
-// the whole plan keeps to them.
+// is the default scheduler's, and neither what is on other nodes nor what volumes there are matters to it.
 func mayBind(pod *corev1.Pod) bool {
 	spec := &pod.Spec
 	return (spec.SchedulerName == "" || spec.SchedulerName == corev1.DefaultSchedulerName) && len(spec.SchedulingGates) == 0 &&
-		ofTheNode(spec.Affinity) && len(spec.ResourceClaims) == 0 &&
+		!overZones(pod) && ofTheNode(spec.Affinity) && len(spec.ResourceClaims) == 0 &&
 		!slices.ContainsFunc(spec.Volumes, func(v corev1.Volume) bool { return v.PersistentVolumeClaim != nil || v.Ephemeral != nil })
 }
 
@@ -59,31 +58,16 @@ func skew(pod *corev1.Pod) (least int32) {
 }
 
 // fill binds the pods to a node that may be, once, where many pods wait. The node takes no others yet.
-func (n *nominator) fill(ctx context.Context, node string) {
-	n.mu.Lock()
-	first := !n.filled[node] && !n.taking[node] && n.count() >= crowd
-	n.filled[node] = n.filled[node] || first
-	n.mu.Unlock()
-	if first {
-		n.each(ctx, n.fit(node, false), n.bind)
-	}
-}
+func (n *nominator) fill(ctx context.Context, node string) { n.each(ctx, n.fit(node), n.bind) }
 
-// fillZones binds to a node the pods that are spread over zones, where others were bound to it. All nodes of their plan have
-// to be there.
-func (n *nominator) fillZones(ctx context.Context, node string) {
-	n.mu.Lock()
-	filled := n.filled[node]
-	n.mu.Unlock()
-	if filled {
-		n.each(ctx, n.fit(node, true), n.bind)
-	}
-}
-
-// fit are the pods that may be bound to a node, those that are spread over zones or all others.
-func (n *nominator) fit(node string, zones bool) (list []nomination) {
+// fit are the pods that may be bound to a node; none when that was asked before.
+func (n *nominator) fit(node string) (list []nomination) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.filled[node] || n.taking[node] || n.count() < crowd {
+		return nil
+	}
+	n.filled[node] = true
 	same := map[types.UID]int32{}
 	for _, nomination := range n.wanted {
 		if nomination.node == node {
@@ -91,7 +75,7 @@ func (n *nominator) fit(node string, zones bool) (list []nomination) {
 		}
 	}
 	for _, nomination := range n.wanted {
-		if nomination.node == node && nomination.bindable && nomination.zones == zones && (nomination.skew == 0 || same[nomination.owner] <= nomination.skew) {
+		if nomination.node == node && nomination.bindable && (nomination.skew == 0 || same[nomination.owner] <= nomination.skew) {
 			list = append(list, nomination)
 		}
 	}

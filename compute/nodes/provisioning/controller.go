@@ -106,9 +106,6 @@ func (c *Controller) Prepare(ctx context.Context, node string) bool {
 		return false
 	}
 	if c.Nominate != nil {
-		if c.arrivals.whole(node) {
-			c.nominator.fillZones(ctx, node)
-		}
 		c.nominator.open(ctx, node)
 	}
 	return c.arrivals.written(node)
@@ -435,11 +432,7 @@ func (c *Controller) valid(ctx context.Context, pods []*corev1.Pod) (valid []*co
 func (c *Controller) create(ctx context.Context, pools map[string]pool, plan solver.Plan) error {
 	errs := make([]error, len(plan.Claims))
 	made := make([]*karpv1.NodeClaim, len(plan.Claims))
-	pods := 0
-	for _, claim := range plan.Claims {
-		pods += len(claim.Pods)
-	}
-	gather, nodes := together(plan.Claims), newArrival(pods >= crowd)
+	gather, nodes := together(plan.Claims), newArrival()
 	workqueue.ParallelizeUntil(context.WithoutCancel(ctx), 20, len(plan.Claims), func(i int) {
 		if made[i], errs[i] = c.createOne(ctx, pools[plan.Claims[i].Pool], plan.Claims[i]); made[i] != nil && gather {
 			c.arrivals.expect(made[i].Name, nodes)

@@ -27,7 +27,6 @@ type nomination struct {
 	node       string
 	spread     bool  // the pod must be spread
 	bindable   bool  // see mayBind
-	zones      bool  // the pod must be spread over more than nodes
 	skew       int32 // see skew
 }
 
@@ -140,7 +139,7 @@ func (n *nominator) nodeLeft(name string) {
 
 // want has the pod nominated for the node as soon as that takes pods. Needs mu.
 func (n *nominator) want(pod *corev1.Pod, node string) {
-	wanted := nomination{pod: client.ObjectKeyFromObject(pod), uid: pod.UID, node: node, spread: mustSpread(pod), bindable: mayBind(pod), zones: overZones(pod), skew: skew(pod)}
+	wanted := nomination{pod: client.ObjectKeyFromObject(pod), uid: pod.UID, node: node, spread: mustSpread(pod), bindable: mayBind(pod), skew: skew(pod)}
 	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
 		wanted.owner = owner.UID
 	}
