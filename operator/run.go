@@ -34,6 +34,7 @@ import (
 	"github.com/automode-dev/automode/compute/instancetypes"
 	"github.com/automode-dev/automode/compute/labels"
 	"github.com/automode-dev/automode/compute/nodes"
+	"github.com/automode-dev/automode/compute/state"
 )
 
 // eventSource is the component that events of compute come from.
@@ -132,7 +133,7 @@ func newManager(ctx context.Context, kubeconfig *rest.Config, config Config) (ma
 		BaseContext: func() context.Context {
 			return log.IntoContext(options.ToContext(context.Background(), options.FromContext(ctx)), log.Log)
 		},
-		Cache: cache.Options{DefaultTransform: cache.TransformStripManagedFields(), ByObject: map[client.Object]cache.ByObject{
+		Cache: cache.Options{DefaultTransform: state.NewTrimmer().Trim, ByObject: map[client.Object]cache.ByObject{
 			&coordinationv1.Lease{}: {Field: fields.SelectorFromSet(fields.Set{"metadata.namespace": "kube-node-lease"})},
 		}},
 	})

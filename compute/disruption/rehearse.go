@@ -13,14 +13,15 @@ import (
 )
 
 // orders is in how many orders evictions are rehearsed.
-const orders = 4
+const orders = 5
 
 // rehearse changes steps until they work out whatever order pods are evicted
 // in. The plan packs pods where kube-scheduler, which does not know it, puts
-// each where most is free (NodeResourcesFit with LeastAllocated): small pods
-// take the room that was meant for a large one, and a node would be bought again
-// for it. New nodes are safe from that: they are kept for their pods
-// (compute/nodes/disrupting).
+// each where most is free (NodeResourcesFit with LeastAllocated), or rather
+// where no other pod of its ReplicaSet is (its default spread): small pods take
+// the room that was meant for a large one, and a node would be bought again for
+// it. Every other order spreads. New nodes are safe from that: they are kept for
+// their pods (compute/nodes/disrupting).
 func (r *rehearsal) rehearse(steps []Step) []Step {
 	kept := steps
 	for order, passed := 0, 0; passed < orders && len(kept) > 0; order = (order + 1) % orders {
@@ -176,8 +177,8 @@ func (r *rehearsal) perform(steps []Step, order int) map[int][]string {
 	return blamed
 }
 
-// act evicts the pods of steps in one of several orders, the first of which is
-// the worst for packing, small pods first. It lists those without a place on
+// act evicts the pods of steps in one of several orders, the first two of which
+// are the worst for packing, small pods first. It lists those without a place on
 // nodes that exist and leaves the rehearsal as it was.
 func (r *rehearsal) act(steps []Step, order int) (lost []evicted) {
 	pods := append(r.leaving[:0], r.waiting...)
@@ -190,7 +191,7 @@ func (r *rehearsal) act(steps []Step, order int) (lost []evicted) {
 		}
 	}
 	slices.SortFunc(pods, func(a, b evicted) int {
-		if order == 0 {
+		if order < 2 {
 			return cmp.Or(cmp.Compare(a.size, b.size), cmp.Compare(a.shake, b.shake))
 		}
 		return cmp.Compare(a.shake>>(8*order), b.shake>>(8*order))
@@ -199,7 +200,7 @@ func (r *rehearsal) act(steps []Step, order int) (lost []evicted) {
 	open := r.remaining(steps)
 	full := sets.New[*podKind]() // room only gets less
 	for _, e := range pods {
-		if full.Has(e.kind) || !open.place(e.kind) {
+		if full.Has(e.kind) || !open.place(e.kind, order%2 == 1) {
 			full.Insert(e.kind)
 			lost = append(lost, e)
 		}
@@ -239,7 +240,7 @@ func (r *rehearsal) fill(steps []Step, pods []evicted) (lost []evicted) {
 	}
 	open := r.newStage(nodes)
 	for n, e := range pods {
-		if !arrived[n] && !open.place(e.kind) {
+		if !arrived[n] && !open.place(e.kind, false) {
 			lost = append(lost, e)
 		}
 	}

@@ -32,7 +32,7 @@ type screenNode struct {
 	gone     bool
 	settling bool             // takes no pods that consolidation moves
 	index    int              // in the screen's list, or unlisted
-	kinds    map[*podKind]int // pods on the node, of kinds that keep apart
+	kinds    map[*podKind]int // pods on the node
 }
 
 const unlisted = -1
@@ -92,9 +92,7 @@ func (s *screen) add(x *screenNode, k *podKind, sign int64) {
 	for d, v := range k.request {
 		x.free[d] += sign * v
 	}
-	if k.perNode > 0 {
-		x.kinds[k] -= int(sign)
-	}
+	x.kinds[k] -= int(sign)
 }
 
 // suits tells whether labels and taints of a node allow a kind.

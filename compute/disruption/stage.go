@@ -33,9 +33,18 @@ func (g *stage) note(i int) {
 	g.free.Score(i, g.nodes[i].freeShare(g.screen))
 }
 
-// place puts a pod on the freest node that takes it, if one does.
-func (g *stage) place(k *podKind) bool {
-	i := g.free.Best(k.request[:min(len(k.request), g.dims)], func(i int) bool { return g.fits(k, g.nodes[i]) && g.allows(k, g.nodes[i]) })
+// place puts a pod on the freest node that takes it, if one does; when spreading, on one that has none of its kind where there
+// is one.
+func (g *stage) place(k *podKind, spreading bool) bool {
+	i := -1
+	takes := func(i int) bool { return g.fits(k, g.nodes[i]) && g.allows(k, g.nodes[i]) }
+	request := k.request[:min(len(k.request), g.dims)]
+	if spreading {
+		i = g.free.Best(request, func(i int) bool { return g.nodes[i].kinds[k] == 0 && takes(i) })
+	}
+	if i < 0 {
+		i = g.free.Best(request, takes)
+	}
 	if i < 0 {
 		return false
 	}

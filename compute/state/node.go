@@ -59,6 +59,22 @@ func (m *Machine) Initialized() bool {
 	return m.Claim == nil || m.labelled(karpv1.NodeInitializedLabelKey)
 }
 
+// Starting tells whether the node is yet to get what Karpenter waits for before it is initialized, but for being ready: it has
+// a startup taint, or lacks a resource that its claim asks for, which a device plugin brings.
+func (m *Machine) Starting() bool {
+	if m.Node == nil || m.Claim == nil {
+		return false
+	}
+	for name, asked := range m.Claim.Spec.Resources.Requests {
+		if there := m.Node.Status.Allocatable[name]; !asked.IsZero() && there.IsZero() {
+			return true
+		}
+	}
+	return slices.ContainsFunc(m.Node.Spec.Taints, func(taint corev1.Taint) bool {
+		return slices.ContainsFunc(m.Claim.Spec.StartupTaints, func(t corev1.Taint) bool { return t.MatchTaint(&taint) })
+	})
+}
+
 func (m *Machine) labelled(key string) bool { return m.Node != nil && m.Node.Labels[key] == "true" }
 
 // Leaving tells whether the node is being deleted.
@@ -136,14 +152,29 @@ func (p *Picture) Machines() []*Machine {
 	return p.machines()
 }
 
+// Machine finds that of a node by its name; nil where there is none.
+func (p *Picture) Machine(node string) *Machine {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.machine(node)
+}
+
+func (p *Picture) machine(name string) *Machine {
+	node, ok := p.nodes[name]
+	if !ok {
+		return nil
+	}
+	m := &Machine{Node: node, Pods: sortedPods(p.bound[name])}
+	if claim, ok := p.claimByID[node.Spec.ProviderID]; ok && node.Spec.ProviderID != "" {
+		m.Claim = p.claims[claim]
+	}
+	return m
+}
+
 func (p *Picture) machines() []*Machine {
 	list := make([]*Machine, 0, len(p.nodes)+4)
-	for name, node := range p.nodes {
-		m := &Machine{Node: node, Pods: sortedPods(p.bound[name])}
-		if claim, ok := p.claimByID[node.Spec.ProviderID]; ok && node.Spec.ProviderID != "" {
-			m.Claim = p.claims[claim]
-		}
-		list = append(list, m)
+	for name := range p.nodes {
+		list = append(list, p.machine(name))
 	}
 	for _, claim := range p.claims {
 		if node, ok := p.nodeByID[claim.Status.ProviderID]; ok && claim.Status.ProviderID != "" && p.nodes[node] != nil {

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 
@@ -145,5 +146,35 @@ func TestVolumeLimits(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string]int{"reported": 7, "silent": 39, "unlaunched": 25}, got); diff != "" {
 		t.Errorf("volumes (-want +got):\n%s", diff)
+	}
+}
+
+func TestNodesThatStart(t *testing.T) {
+	taint := corev1.Taint{Key: "network", Effect: corev1.TaintEffectNoExecute}
+	quantities := func(names ...corev1.ResourceName) corev1.ResourceList {
+		list := corev1.ResourceList{}
+		for _, name := range names {
+			list[name] = resource.MustParse("1")
+		}
+		return list
+	}
+	for _, test := range []struct {
+		name        string
+		taints      []corev1.Taint
+		allocatable corev1.ResourceList
+		want        bool
+	}{
+		{"started", nil, quantities("cpu", "nvidia.com/gpu"), false},
+		{"closed and tainted otherwise", []corev1.Taint{ClosedTaint, {Key: "team", Effect: corev1.TaintEffectNoSchedule}}, quantities("cpu", "nvidia.com/gpu"), false},
+		{"with its startup taint", []corev1.Taint{taint}, quantities("cpu", "nvidia.com/gpu"), true},
+		{"without its device", nil, quantities("cpu"), true},
+	} {
+		m := &Machine{Node: &corev1.Node{}, Claim: &karpv1.NodeClaim{}}
+		m.Claim.Spec.StartupTaints = []corev1.Taint{taint}
+		m.Claim.Spec.Resources.Requests = quantities("cpu", "nvidia.com/gpu")
+		m.Node.Spec.Taints, m.Node.Status.Allocatable = test.taints, test.allocatable
+		if got := m.Starting(); got != test.want {
+			t.Errorf("a node %s starts: %t, want %t", test.name, got, test.want)
+		}
 	}
 }
