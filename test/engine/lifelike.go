@@ -6,6 +6,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/automode-dev/automode/compute/state"
 )
 
 // fillIn gives pods what an API server, a scheduler and a kubelet would have
@@ -18,6 +21,21 @@ func (c *Cluster) fillIn() {
 		for _, p := range n.Pods {
 			admit(p)
 			report(p)
+		}
+	}
+}
+
+// trim leaves of objects what the cache of our controllers keeps.
+func (c *Cluster) trim() {
+	trimmer := state.NewTrimmer()
+	keep := func(o client.Object) { _, _ = trimmer.Trim(o) } // never fails
+	for _, p := range c.Waiting {
+		keep(p)
+	}
+	for _, n := range c.Nodes {
+		keep(n.Node)
+		for _, p := range n.Pods {
+			keep(p)
 		}
 	}
 }

@@ -9,8 +9,9 @@ import (
 // memoryFleet has ten pods on each node, two of DaemonSets among them.
 var memoryFleet = fleet{pools: 10, perNode: 8, daemons: 2, spreads: true, pdbs: true}
 
-// memory is what a cluster takes: its objects as an informer cache has them,
-// each side's own tables, and the peak while it decides, the snapshot included.
+// memory is what a cluster takes: its objects as each side's informer cache has
+// them, the side's own tables, and the peak while it decides, the snapshot
+// included.
 func memory(w io.Writer, p params) error {
 	s := newSheet(w, "Memory, pods as an API server gives them out, 1,000 of them waiting", "nodes ", "pods  ", "side     ", "objects", "own tables", "peak of provisioning", "peak of consolidation", "most in all")
 	for _, types := range p.types {
@@ -22,16 +23,17 @@ func memory(w io.Writer, p params) error {
 			}
 			c.Waiting = generic(rand.New(rand.NewPCG(p.seed, 1)), min(1000, nodes))
 			c.fillIn()
-			objects := liveHeap() - base
 			sides := []struct {
 				name string
+				keep func(*Cluster)
 				make func(*Cluster) (decider, error)
-			}{{"engine", ourSide}, {"Karpenter", karpenterSide}}
+			}{{"Karpenter", func(*Cluster) {}, karpenterSide}, {"engine", (*Cluster).trim, ourSide}}
 			if nodes > p.most {
-				sides = sides[:1]
+				sides = sides[1:]
 			}
 			for _, side := range sides {
-				cells, err := footprint(c, side.make, objects)
+				side.keep(c)
+				cells, err := footprint(c, side.make, liveHeap()-base)
 				if err != nil {
 					return err
 				}

@@ -66,8 +66,8 @@ type Parts struct {
 	// Recorder writes events.
 	Recorder events.Recorder
 	Clock    clock.Clock
-	// Nominate writes on evicted pods' successors which replacement they are for, where the scheduler follows it; nil
-	// leaves that out.
+	// Nominate binds evicted pods' successors to the replacements that they are for, or writes that on them where the
+	// scheduler follows it; nil leaves both out.
 	Nominate client.Client
 	// VolumeLimits is how many volumes an instance type may attach, by CSI driver; nil where that is not known.
 	VolumeLimits func(instanceType string) map[string]int

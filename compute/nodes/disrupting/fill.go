@@ -1,13 +1,16 @@
 package disrupting
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
@@ -15,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 	podutils "sigs.k8s.io/karpenter/pkg/utils/pod"
+	"sigs.k8s.io/karpenter/pkg/utils/resources"
 
 	"github.com/automode-dev/automode/compute/disruption/survey"
 	"github.com/automode-dev/automode/compute/nodes/opening"
@@ -26,7 +30,9 @@ import (
 // which: successors of evicted pods that it likes better there would take the
 // room of others, which then need a node more. So a replacement, whose node is
 // closed when it joins, stays so until the pods that are evicted have successors;
-// what found no place elsewhere by then is nominated for it, and it opens.
+// what found no place elsewhere by then is bound to it, and it opens. The
+// replacements of a step open together: pods that wait for one of them would take
+// the room of others on the one that opens first.
 const (
 	// fillTick is how often nodes that fill are looked at.
 	fillTick = 200 * time.Millisecond
@@ -35,17 +41,22 @@ const (
 	// pods that wait for the node.
 	settled = 600 * time.Millisecond
 	stalled = 2 * time.Second
-	// longest is how long a node stays closed after its pods began to be evicted.
-	longest = 10 * time.Second
+	// longest is how long nodes stay closed at most after their pods began to be
+	// evicted: on a slow machine pods of many nodes take their time, and those that
+	// come after they have opened may find their room taken.
+	longest = 30 * time.Second
+	// requests is how many requests are under way at a time while nodes open.
+	requests = 20
 )
 
-// filling is what is known of a replacement whose pods are on their way.
+// filling is what is known of a step's replacements whose pods are on their way.
 type filling struct {
+	step            string
 	since, changed  time.Time
 	staying, coming int // pods yet to be evicted, and successors without a place
 }
 
-// done tells whether it is time to open the node.
+// done tells whether it is time to open the nodes.
 func (f *filling) done(now time.Time) bool {
 	quiet := now.Sub(f.changed)
 	return now.Sub(f.since) >= longest || quiet >= stalled || f.staying == 0 && quiet >= settled
@@ -57,64 +68,152 @@ func (f *filling) done(now time.Time) bool {
 func (c *Controller) fill(ctx context.Context) bool {
 	machines := c.Picture.Machines()
 	machines = slices.DeleteFunc(machines, func(m *state.Machine) bool { return m.Claim == nil && !m.Leaving() })
-	begun := map[string]bool{}
-	for _, m := range survey.Filling(machines) {
-		begun[m.Claim.Name] = true
+	active := slices.ContainsFunc(machines, func(m *state.Machine) bool {
+		_, ok := state.PlacesOf(m.Claim)
+		return ok && !m.Leaving() && m.Registered()
+	})
+	begun := c.begun(machines)
+	if len(begun) == 0 {
+		return active
 	}
-	maps.DeleteFunc(c.fillings, func(claim string, _ *filling) bool { return !begun[claim] })
-
-	var pods *comers
-	if len(begun) > 0 {
-		pods = c.comers(machines)
-	}
-	active := false
-	for _, m := range machines {
-		places, ok := state.PlacesOf(m.Claim)
-		if !ok || m.Leaving() || !m.Registered() {
-			continue
-		}
-		active = true
-		if !begun[m.Claim.Name] {
-			continue
-		}
-		if err := c.fillOne(ctx, m, places, pods); err != nil {
-			log.FromContext(ctx).Error(err, "keeping a replacement for its pods; trying again", "NodeClaim", m.Claim.Name)
+	pods := c.comers(machines)
+	for _, f := range slices.SortedFunc(maps.Keys(begun), func(a, b *filling) int { return cmp.Compare(a.step, b.step) }) {
+		if err := c.fillStep(ctx, f, begun[f], pods); err != nil {
+			log.FromContext(ctx).Error(err, "keeping replacements for their pods; trying again", "step", f.step)
 		}
 	}
 	return active
 }
 
-// fillOne looks at a replacement whose pods are on their way.
-func (c *Controller) fillOne(ctx context.Context, m *state.Machine, places state.Places, pods *comers) error {
-	now := c.Clock.Now()
-	staying, coming := pods.count(places)
-	f := c.fillings[m.Claim.Name]
-	if f == nil {
-		f = &filling{since: now, changed: now}
-		c.fillings[m.Claim.Name] = f
+// begun gathers the replacements whose pods are on their way by step. Where
+// nobody remembers the step any more, each is on its own.
+func (c *Controller) begun(machines []*state.Machine) map[*filling][]*state.Machine {
+	steps := map[string]string{}
+	for _, m := range machines {
+		if m.Claim == nil {
+			continue
+		}
+		if record, ok := survey.RecordOf(m.Claim); ok {
+			for _, name := range record.Replacements {
+				steps[name] = record.ID
+			}
+		}
 	}
+	known, byStep := c.fillings, map[string]*filling{}
+	for _, f := range known {
+		byStep[f.step] = f
+	}
+	c.fillings = map[string]*filling{}
+	out := map[*filling][]*state.Machine{}
+	for _, m := range survey.Filling(machines) {
+		name := m.Claim.Name
+		f := known[name]
+		if f == nil {
+			step := cmp.Or(steps[name], name)
+			if f = byStep[step]; f == nil {
+				now := c.Clock.Now()
+				f = &filling{step: step, since: now, changed: now}
+				byStep[step] = f
+			}
+		}
+		c.fillings[name] = f
+		if !m.Leaving() && m.Registered() {
+			out[f] = append(out[f], m)
+		}
+	}
+	return out
+}
+
+// fillStep looks at the replacements of a step whose pods are on their way.
+func (c *Controller) fillStep(ctx context.Context, f *filling, nodes []*state.Machine, pods *comers) error {
+	now := c.Clock.Now()
+	all := state.Places{}
+	for _, m := range nodes {
+		places, _ := state.PlacesOf(m.Claim)
+		for owner, n := range places {
+			all[owner] += n
+		}
+	}
+	staying, coming := pods.count(all)
 	if f.staying != staying || f.coming != coming {
 		f.staying, f.coming, f.changed = staying, coming, now
 	}
 	if !f.done(now) {
 		return nil
 	}
-	return c.open(ctx, m, pods.take(places))
+	return c.open(ctx, f, nodes, pods)
 }
 
-// open nominates pods for a node, lets the scheduler use it and ends the filling.
-func (c *Controller) open(ctx context.Context, m *state.Machine, pods []*corev1.Pod) error {
-	workqueue.ParallelizeUntil(context.WithoutCancel(ctx), 20, len(pods), func(i int) {
-		provisioning.Nominate(ctx, c.Nominate, pods[i], m.Node.Name)
+// successor is a pod that comes to a replacement.
+type successor struct {
+	pod  *corev1.Pod
+	node string
+	bind bool
+}
+
+// successors picks the pods for a replacement, less those that it has already:
+// another process, or a request that failed, may have left off half-way.
+func successors(m *state.Machine, pods *comers) (list []successor) {
+	places, _ := state.PlacesOf(m.Claim)
+	here := state.PlacesFor(m.Pods)
+	left := state.Places{}
+	for owner, n := range places {
+		left[owner] = max(0, n-here[owner])
+	}
+	used := resources.RequestsForPods(m.Pods...)
+	for _, pod := range pods.take(left) {
+		skew := int(provisioning.Skew(pod))
+		may := provisioning.MayBind(pod) && !provisioning.OverZones(pod) && (skew == 0 || places[metav1.GetControllerOfNoCopy(pod).UID] <= skew)
+		if with := resources.Merge(used, resources.RequestsForPods(pod)); may && resources.Fits(with, m.Node.Status.Allocatable) {
+			used = with
+		} else {
+			may = false
+		}
+		list = append(list, successor{pod, m.Node.Name, may})
+	}
+	return list
+}
+
+// open gives pods their nodes, lets the scheduler use these and ends the filling.
+// Pods that may not be bound are nominated. Nominating all was tried: the
+// scheduler takes the nomination from those that it tries before their node
+// opens, and they take the room of others.
+func (c *Controller) open(ctx context.Context, f *filling, nodes []*state.Machine, pods *comers) error {
+	var list []successor
+	for _, m := range nodes {
+		list = append(list, successors(m, pods)...)
+	}
+	ctx = context.WithoutCancel(ctx)
+	workqueue.ParallelizeUntil(ctx, requests, len(list), func(i int) {
+		if p := &list[i]; p.bind {
+			err := provisioning.Bind(ctx, c.Nominate, c.Recorder, p.pod, p.node)
+			p.bind = err == nil || apierrors.IsConflict(err) || apierrors.IsNotFound(err) // it has a node, or is gone
+		}
 	})
-	if err := opening.Open(ctx, c.Kube, m.Node); err != nil {
-		return err
-	}
-	err := c.changeClaim(ctx, m.Claim.Name, func(claim *karpv1.NodeClaim) { delete(claim.Annotations, state.AnnotationPlaces) }, func(*karpv1.NodeClaim) {})
+	came := len(list)
+	list = slices.DeleteFunc(list, func(p successor) bool { return p.bind })
+	workqueue.ParallelizeUntil(ctx, requests, len(list), func(i int) {
+		provisioning.Nominate(ctx, c.Nominate, list[i].pod, list[i].node)
+	})
+	errs := make([]error, len(nodes))
+	workqueue.ParallelizeUntil(ctx, requests, len(nodes), func(i int) {
+		errs[i] = opening.Open(ctx, c.Kube, nodes[i].Node)
+	})
+	workqueue.ParallelizeUntil(ctx, requests, len(nodes), func(i int) {
+		if errs[i] == nil {
+			errs[i] = c.endFilling(ctx, nodes[i].Claim.Name)
+		}
+	})
+	log.FromContext(ctx).Info("opened replacements", "step", f.step, "NodeClaims", len(nodes), "bound", came-len(list), "nominated", len(list),
+		"staying", f.staying, "coming", f.coming, "after", c.Clock.Since(f.since).Seconds())
+	return errors.Join(errs...)
+}
+
+func (c *Controller) endFilling(ctx context.Context, claim string) error {
+	err := c.changeClaim(ctx, claim, func(claim *karpv1.NodeClaim) { delete(claim.Annotations, state.AnnotationPlaces) }, func(*karpv1.NodeClaim) {})
 	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("ending the filling of NodeClaim %q: %w", m.Claim.Name, err)
+		return fmt.Errorf("ending the filling of NodeClaim %q: %w", claim, err)
 	}
-	log.FromContext(ctx).V(1).Info("opened a replacement", "NodeClaim", m.Claim.Name, "nominated", len(pods), "after", c.Clock.Since(c.fillings[m.Claim.Name].since))
 	return nil
 }
 

@@ -2,6 +2,7 @@ package disrupting
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -63,11 +64,14 @@ func (w *world) open(node string) bool {
 	return !state.Closed(n)
 }
 
-func (w *world) nominated(name string) string {
+// bound is the node that a pod is bound to.
+func (w *world) bound(name string) string { return w.got(name).Spec.NodeName }
+
+func (w *world) got(name string) *corev1.Pod {
 	w.Helper()
 	pod := &corev1.Pod{}
 	w.must(w.kube.Get(w.ctx, types.NamespacedName{Namespace: "default", Name: name}, pod))
-	return pod.Status.NominatedNodeName
+	return pod
 }
 
 // A replacement opens when all pods that are evicted have successors, and those have it before others.
@@ -86,12 +90,94 @@ func TestReplacementIsKeptForItsPods(t *testing.T) {
 		t.Error("the replacement is closed although all pods have come")
 	}
 	for i := range 2 {
-		if got := w.nominated(fmt.Sprintf("again-%d--0", i)); got != "n2" {
-			t.Errorf("pod %d is nominated for %q", i, got)
+		if got := w.bound(fmt.Sprintf("again-%d--0", i)); got != "n2" {
+			t.Errorf("pod %d is on %q", i, got)
 		}
 	}
 	if got, ok := w.claims()[claim].Annotations[state.AnnotationPlaces]; ok {
 		t.Errorf("the replacement is still for %s", got)
+	}
+}
+
+// A pod that may not be bound is nominated.
+func TestWhatIsLeftToTheScheduler(t *testing.T) {
+	w, _ := filled(t)
+	for i := range 2 {
+		w.evict(i)
+		pod := w.got(fmt.Sprintf("again-%d--0", i))
+		pod.Spec.SchedulerName = []string{"other", ""}[i]
+		w.must(w.kube.Update(w.ctx, pod))
+	}
+	w.look(0)
+	w.look(settled)
+	if pod := w.got("again-0--0"); pod.Spec.NodeName != "" || pod.Status.NominatedNodeName != "n2" {
+		t.Errorf("the pod of another scheduler is on %q, nominated for %q", pod.Spec.NodeName, pod.Status.NominatedNodeName)
+	}
+	if got := w.bound("again-1--0"); got != "n2" {
+		t.Errorf("the other pod is on %q", got)
+	}
+}
+
+// The process ends between two pods that it binds: the next one binds the other, and none beyond the places.
+func TestBindingGoesOnWhereItEnded(t *testing.T) {
+	w, _ := filled(t)
+	w.evict(0)
+	w.evict(1)
+	first := w.got("again-0--0")
+	first.Spec.NodeName = "n2"
+	w.must(w.kube.Update(w.ctx, first))
+	w.pods("", 1, "more", "500m")
+	w.restart()
+	w.look(0)
+	w.look(settled)
+	if again, more := w.bound("again-1--0"), w.bound("more--0"); (again == "n2") == (more == "n2") || again != "n2" && again != "" {
+		t.Errorf("one place was left; the pods are on %q and %q", again, more)
+	}
+}
+
+// A pod that has grown is left to the scheduler.
+func TestPodsThatDoNotFitAreNotBound(t *testing.T) {
+	w, _ := filled(t)
+	w.evict(0)
+	w.must(w.kube.Delete(w.ctx, w.pod("web-n1-1")))
+	w.picture.Delete(&corev1.Pod{ObjectMeta: w.pod("web-n1-1").ObjectMeta})
+	w.pods("", 1, "large", "1900m")
+	w.look(0)
+	w.look(settled)
+	if small, large := w.bound("again-0--0"), w.got("large--0"); small != "n2" || large.Spec.NodeName != "" || large.Status.NominatedNodeName != "n2" {
+		t.Errorf("the pods are on %q and %q, the large one is nominated for %q", small, large.Spec.NodeName, large.Status.NominatedNodeName)
+	}
+}
+
+// The replacements of a step open together: what comes for one of them does not hold the others up.
+func TestReplacementsOfAStepOpenTogether(t *testing.T) {
+	w := newWorld(t, "100%")
+	w.nominating = true
+	w.restart()
+	w.node("n1", "large")
+	w.pods("n1", 2, "web", "1500m")
+	w.turn()
+	claims := w.fresh()
+	if len(claims) != 2 {
+		t.Fatalf("%d replacements, want two", len(claims))
+	}
+	for i, claim := range claims {
+		w.join(claim, fmt.Sprintf("n%d", 2+i), "small")
+	}
+	w.turn()
+	w.evict(0)
+	w.look(0)
+	w.evict(1)
+	w.look(settled - time.Millisecond)
+	w.look(settled - time.Millisecond)
+	if w.open("n2") || w.open("n3") {
+		t.Fatal("a replacement opened while pods were on their way")
+	}
+	w.look(time.Millisecond)
+	got := []string{w.bound("again-0--0"), w.bound("again-1--0")}
+	slices.Sort(got)
+	if !w.open("n2") || !w.open("n3") || !slices.Equal(got, []string{"n2", "n3"}) {
+		t.Errorf("open: %v and %v, the pods are on %q", w.open("n2"), w.open("n3"), got)
 	}
 }
 
@@ -105,8 +191,8 @@ func TestReplacementOpensWhenEvictionsStall(t *testing.T) {
 		t.Fatal("the replacement opened before evictions stalled")
 	}
 	w.look(time.Millisecond)
-	if got := w.nominated("again-0--0"); !w.open("n2") || got != "n2" {
-		t.Errorf("open %v, the pod is nominated for %q", w.open("n2"), got)
+	if got := w.bound("again-0--0"); !w.open("n2") || got != "n2" {
+		t.Errorf("open %v, the pod is on %q", w.open("n2"), got)
 	}
 }
 
@@ -122,8 +208,8 @@ func TestFillingSurvives(t *testing.T) {
 	w.restart()
 	w.look(0)
 	w.look(settled)
-	if got := w.nominated("again-1--0"); !w.open("n2") || got != "n2" {
-		t.Errorf("open %v, the pod is nominated for %q", w.open("n2"), got)
+	if got := w.bound("again-1--0"); !w.open("n2") || got != "n2" {
+		t.Errorf("open %v, the pod is on %q", w.open("n2"), got)
 	}
 }
 

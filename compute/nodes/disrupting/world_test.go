@@ -18,6 +18,7 @@ import (
 	testclock "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 	"sigs.k8s.io/karpenter/pkg/cloudprovider"
 	karpenterstate "sigs.k8s.io/karpenter/pkg/controllers/state"
@@ -57,7 +58,8 @@ func (l *eventList) Publish(list ...events.Event) {
 
 func newWorld(t *testing.T, budget string) *world {
 	t.Helper()
-	kube := fake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).WithStatusSubresource(&karpv1.NodeClaim{}, &karpv1.NodePool{}, &corev1.Node{}).Build()
+	kube := interceptor.NewClient(fake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).WithStatusSubresource(&karpv1.NodeClaim{}, &karpv1.NodePool{}, &corev1.Node{}).Build(),
+		interceptor.Funcs{SubResourceCreate: bind})
 	w := &world{T: t, ctx: context.Background(), kube: kube, clock: testclock.NewFakeClock(time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)), recorder: &eventList{}}
 	w.types = []*cloudprovider.InstanceType{instanceType("small", "2", "8Gi", 0.1), instanceType("large", "8", "32Gi", 0.4)}
 	pool := &karpv1.NodePool{ObjectMeta: metav1.ObjectMeta{Name: "default", UID: "pool"}}
@@ -71,6 +73,25 @@ func newWorld(t *testing.T, budget string) *world {
 	w.must(kube.Create(w.ctx, pool))
 	w.restart()
 	return w
+}
+
+// bind is what an API server makes of a binding: its target is the pod's node, which must be closed to others here.
+func bind(ctx context.Context, kube client.Client, subresource string, object, binding client.Object, options ...client.SubResourceCreateOption) error {
+	if subresource != "binding" {
+		return kube.SubResource(subresource).Create(ctx, object, binding, options...)
+	}
+	node, pod := &corev1.Node{}, &corev1.Pod{}
+	if err := kube.Get(ctx, types.NamespacedName{Name: binding.(*corev1.Binding).Target.Name}, node); err != nil {
+		return err
+	}
+	if !state.Closed(node) {
+		return fmt.Errorf("node %s is open", node.Name)
+	}
+	if err := kube.Get(ctx, client.ObjectKeyFromObject(object), pod); err != nil {
+		return err
+	}
+	pod.Spec.NodeName = node.Name
+	return kube.Update(ctx, pod)
 }
 
 // restart is the process killed and started again: all that it had in memory is gone.

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 
 	"github.com/automode-dev/automode/compute/solver"
@@ -17,6 +16,9 @@ const (
 	stragglers = 5 * time.Second
 	// gathering is how long the first one waits at most.
 	gathering = 30 * time.Second
+	// crowdStragglers and crowdGathering are the same for a crowd, most of whose pods need not wait for that, see fill.
+	crowdStragglers = 45 * time.Second
+	crowdGathering  = 3 * time.Minute
 )
 
 // arrival is the nodes of one plan that open together.
@@ -25,11 +27,12 @@ type arrival struct {
 	unwritten map[string]bool // those that are, without their nominations
 	first     time.Time       // when the first of them was ready
 	last      time.Time       // when the last one so far was
+	crowd     bool            // the plan is for many pods
 	complete  bool            // nobody is waited for any more
 }
 
-func newArrival() *arrival {
-	return &arrival{coming: map[string]bool{}, unwritten: map[string]bool{}}
+func newArrival(crowd bool) *arrival {
+	return &arrival{crowd: crowd, coming: map[string]bool{}, unwritten: map[string]bool{}}
 }
 
 // arrivals has the nodes of a plan open together when they are for pods that must be spread. The scheduler knows of
@@ -43,16 +46,9 @@ type arrivals struct {
 
 func newArrivals() *arrivals { return &arrivals{byName: map[string]*arrival{}} }
 
-// overZones tells whether a pod must be spread over more than nodes.
-func overZones(pod *corev1.Pod) bool {
-	return slices.ContainsFunc(pod.Spec.TopologySpreadConstraints, func(c corev1.TopologySpreadConstraint) bool {
-		return c.WhenUnsatisfiable == corev1.DoNotSchedule && c.TopologyKey != corev1.LabelHostname
-	})
-}
-
 // together tells whether the nodes of a plan open together.
 func together(claims []solver.Claim) bool {
-	return slices.ContainsFunc(claims, func(claim solver.Claim) bool { return slices.ContainsFunc(claim.Pods, overZones) })
+	return slices.ContainsFunc(claims, func(claim solver.Claim) bool { return slices.ContainsFunc(claim.Pods, OverZones) })
 }
 
 // expect says that a claim's node is one of an arrival's.
@@ -108,7 +104,11 @@ func (a *arrivals) wait(node string, now time.Time) bool {
 		of.last = now
 		of.unwritten[node] = !of.complete
 	}
-	of.complete = of.complete || len(of.coming) == 0 || now.Sub(of.last) >= stragglers || now.Sub(of.first) >= gathering
+	patience, most := stragglers, gathering
+	if of.crowd {
+		patience, most = crowdStragglers, crowdGathering
+	}
+	of.complete = of.complete || len(of.coming) == 0 || now.Sub(of.last) >= patience || now.Sub(of.first) >= most
 	return !of.complete
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 func TestNodesOfOnePlanOpenTogether(t *testing.T) {
-	a, plan := newArrivals(), newArrival()
+	a, plan := newArrivals(), newArrival(false)
 	for _, name := range []string{"c1", "c2", "c3"} {
 		a.expect(name, plan)
 	}
@@ -49,7 +49,7 @@ func TestNodesOfOnePlanOpenTogether(t *testing.T) {
 
 func TestNobodyWaitsForLong(t *testing.T) {
 	expect := func(claims int) (*arrivals, func(i int) string) {
-		a, plan := newArrivals(), newArrival()
+		a, plan := newArrivals(), newArrival(false)
 		for i := range claims {
 			a.expect(string(rune('a'+i)), plan)
 		}

@@ -3,12 +3,14 @@ package provisioning
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/flowcontrol"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/karpenter/pkg/events"
 )
@@ -22,13 +24,16 @@ const crowd = 500
 // tellings bounds the events about bound pods.
 var tellings = flowcontrol.NewTokenBucketRateLimiter(10, 100)
 
-// mayBind tells whether a pod may be bound without the scheduler to a node that takes no pods but those planned for it: it
-// is the default scheduler's, and neither what is on other nodes nor what volumes there are matters to it.
-func mayBind(pod *corev1.Pod) bool {
+// MayBind tells whether a pod may be bound without the scheduler to a node that takes no pods but those planned for it: it
+// is the default scheduler's, and neither what is on other nodes nor what volumes there are matters to it, but for spreads.
+func MayBind(pod *corev1.Pod) bool {
 	spec := &pod.Spec
 	return (spec.SchedulerName == "" || spec.SchedulerName == corev1.DefaultSchedulerName) && len(spec.SchedulingGates) == 0 &&
-		!overZones(pod) && ofTheNode(spec.Affinity) && len(spec.ResourceClaims) == 0 &&
-		!slices.ContainsFunc(spec.Volumes, func(v corev1.Volume) bool { return v.PersistentVolumeClaim != nil || v.Ephemeral != nil })
+		ofTheNode(spec.Affinity) && len(spec.ResourceClaims) == 0 &&
+		!slices.ContainsFunc(spec.Volumes, func(v corev1.Volume) bool { return v.PersistentVolumeClaim != nil || v.Ephemeral != nil }) &&
+		!slices.ContainsFunc(aboveNodes(pod), func(c corev1.TopologySpreadConstraint) bool {
+			return c.NodeTaintsPolicy != nil && *c.NodeTaintsPolicy == corev1.NodeInclusionPolicyHonor // closed nodes would not count
+		})
 }
 
 // ofTheNode tells whether hard rules about other pods are about those on the same node.
@@ -46,9 +51,9 @@ func ofTheNode(affinity *corev1.Affinity) bool {
 	return !slices.ContainsFunc(terms, func(t corev1.PodAffinityTerm) bool { return t.TopologyKey != corev1.LabelHostname })
 }
 
-// skew is how many pods of its controller a pod's hard spread over nodes lets be on a node whatever is on the others; 0 where
+// Skew is how many pods of its controller a pod's hard spread over nodes lets be on a node whatever is on the others; 0 where
 // there is none.
-func skew(pod *corev1.Pod) (least int32) {
+func Skew(pod *corev1.Pod) (least int32) {
 	for _, c := range pod.Spec.TopologySpreadConstraints {
 		if c.WhenUnsatisfiable == corev1.DoNotSchedule && c.TopologyKey == corev1.LabelHostname && (least == 0 || c.MaxSkew < least) {
 			least = c.MaxSkew
@@ -57,29 +62,104 @@ func skew(pod *corev1.Pod) (least int32) {
 	return least
 }
 
-// fill binds the pods to a node that may be, once, where many pods wait. The node takes no others yet.
+// mayFill tells whether pods are to be bound to a node: many wait, it takes no others yet, and it was not done before.
+func (n *nominator) mayFill(node string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return !n.filled[node] && !n.taking[node] && n.count() >= crowd
+}
+
+// fill binds the pods to a node that may be.
 func (n *nominator) fill(ctx context.Context, node string) { n.each(ctx, n.fit(node), n.bind) }
 
-// fit are the pods that may be bound to a node; none when that was asked before.
+// fit are the pods that may be bound to a node.
 func (n *nominator) fit(node string) (list []nomination) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.filled[node] || n.taking[node] || n.count() < crowd {
-		return nil
-	}
 	n.filled[node] = true
-	same := map[types.UID]int32{}
+	within := n.withinSkew()
 	for _, nomination := range n.wanted {
-		if nomination.node == node {
-			same[nomination.owner]++
-		}
-	}
-	for _, nomination := range n.wanted {
-		if nomination.node == node && nomination.bindable && (nomination.skew == 0 || same[nomination.owner] <= nomination.skew) {
+		if nomination.node == node && nomination.bindable && !nomination.zones && within(nomination) {
 			list = append(list, nomination)
 		}
 	}
 	return list
+}
+
+// withinSkew tells of pods whether their node gets no more of their controller's than their hard spread over nodes lets be
+// there whatever is on the others. Needs mu.
+func (n *nominator) withinSkew() func(nomination) bool {
+	type place struct {
+		node  string
+		owner types.UID
+	}
+	pods := map[place]int32{}
+	for _, nomination := range n.wanted {
+		if nomination.skew > 0 {
+			pods[place{nomination.node, nomination.owner}]++
+		}
+	}
+	return func(of nomination) bool { return pods[place{of.node, of.owner}] <= of.skew }
+}
+
+// bindSpread binds pods that must be spread over zones to nodes that take no others, where others are bound to the given one,
+// as many and in such an order that each keeps to its rules when it is bound. What is left is nominated.
+func (c *Controller) bindSpread(ctx context.Context, node string) {
+	c.spreading.Lock() // what is being bound counts for the next
+	defer c.spreading.Unlock()
+	left := c.nominator.spread(node)
+	if len(left) == 0 {
+		return
+	}
+	assumed := c.nominator.assumptions() // before the picture, so that one of them has what is seen in between
+	spreads := newSpreads(c.Picture.Machines())
+	for _, bound := range assumed {
+		if pod, ok := c.Picture.Pod(bound.pod); ok && pod.UID == bound.uid {
+			spreads.add(pod, bound.node)
+		}
+	}
+	var turns []nomination
+	for more := true; more; {
+		before := len(left)
+		left = slices.DeleteFunc(left, func(item nomination) bool {
+			pod, ok := c.Picture.Pod(item.pod)
+			allowed := ok && pod.UID == item.uid && spreads.allow(pod, item.node)
+			if allowed {
+				spreads.add(pod, item.node)
+				turns = append(turns, item)
+			}
+			return allowed
+		})
+		more = len(left) < before
+	}
+	c.nominator.each(ctx, turns, c.nominator.bind)
+}
+
+// spread are the pods that may be bound, in turns, to nodes that pods are bound to; none when there are none for the given one.
+func (n *nominator) spread(node string) (list []nomination) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.filled[node] || n.taking[node] {
+		return nil
+	}
+	here, within := false, n.withinSkew()
+	for _, nomination := range n.wanted {
+		if n.filled[nomination.node] && !n.taking[nomination.node] && nomination.bindable && nomination.zones && within(nomination) {
+			list = append(list, nomination)
+			here = here || nomination.node == node
+		}
+	}
+	if !here {
+		return nil
+	}
+	return list
+}
+
+// assumptions are the pods that have been bound without that being seen.
+func (n *nominator) assumptions() []nomination {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Collect(maps.Values(n.assumed))
 }
 
 // count is how many pods wait for nodes that are planned. Needs mu.
@@ -95,20 +175,48 @@ func (n *nominator) count() int {
 // is nominated when the node opens.
 func (n *nominator) bind(ctx context.Context, item nomination) {
 	pod := &corev1.Pod{}
-	pod.Name, pod.Namespace = item.pod.Name, item.pod.Namespace
-	binding := &corev1.Binding{Target: corev1.ObjectReference{Kind: "Node", Name: item.node}}
-	binding.Name, binding.Namespace, binding.UID = item.pod.Name, item.pod.Namespace, item.uid
-	err := n.kube.SubResource("binding").Create(ctx, pod, binding)
+	pod.Name, pod.Namespace, pod.UID = item.pod.Name, item.pod.Namespace, item.uid
+	n.assume(item)
+	err := Bind(ctx, n.kube, n.recorder, pod, item.node)
 	switch {
 	case err == nil:
-		pod.UID = item.uid
-		n.recorder.Publish(events.Event{
-			InvolvedObject: pod, Type: corev1.EventTypeNormal, Reason: "Scheduled", // as the scheduler says it
-			Message: fmt.Sprintf("Successfully assigned %s to %s", item.pod, item.node), DedupeValues: []string{string(item.uid)}, RateLimiter: tellings,
-		})
-	case !apierrors.IsNotFound(err) && !apierrors.IsConflict(err):
+	case apierrors.IsNotFound(err) || apierrors.IsConflict(err):
+		n.settled(item.uid)
+	default:
 		log.FromContext(ctx).Error(err, "binding a pod; it is nominated instead", "Pod", item.pod, "node", item.node)
-		return
+		n.refused(item)
 	}
-	n.settled(item.uid)
+}
+
+// Bind gives a pod its node and says so as the scheduler does. The node should take no other pods meanwhile, and the pod be
+// one that MayBind. The error is the API server's: a conflict where the pod has a node already.
+func Bind(ctx context.Context, kube client.Client, recorder events.Recorder, pod *corev1.Pod, node string) error {
+	binding := &corev1.Binding{Target: corev1.ObjectReference{Kind: "Node", Name: node}}
+	binding.Name, binding.Namespace, binding.UID = pod.Name, pod.Namespace, pod.UID
+	bare := &corev1.Pod{}
+	bare.Name, bare.Namespace, bare.UID = pod.Name, pod.Namespace, pod.UID
+	if err := kube.SubResource("binding").Create(ctx, bare, binding); err != nil {
+		return err
+	}
+	recorder.Publish(events.Event{
+		InvolvedObject: bare, Type: corev1.EventTypeNormal, Reason: "Scheduled",
+		Message: fmt.Sprintf("Successfully assigned %s/%s to %s", pod.Namespace, pod.Name, node), DedupeValues: []string{string(pod.UID)}, RateLimiter: tellings,
+	})
+	return nil
+}
+
+// assume has a pod count as bound until that is seen.
+func (n *nominator) assume(item nomination) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.wanted, item.uid)
+	n.assumed[item.uid] = item
+}
+
+// refused wants a pod again that could not be bound.
+func (n *nominator) refused(item nomination) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.assumed, item.uid)
+	n.wanted[item.uid] = item
 }

@@ -17,6 +17,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/automode-dev/automode/compute/state"
 )
 
 func spread(key string, skew int32, when corev1.UnsatisfiableConstraintAction) func(*corev1.PodSpec) {
@@ -40,7 +42,11 @@ func TestWhichPodsMayBeBound(t *testing.T) {
 			s.Volumes = []corev1.Volume{{VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{}}}}
 		}, false},
 		{"with a device", func(s *corev1.PodSpec) { s.ResourceClaims = []corev1.PodResourceClaim{{Name: "gpu"}} }, false},
-		{"spread over zones", spread(corev1.LabelTopologyZone, 1, corev1.DoNotSchedule), false},
+		{"spread over zones", spread(corev1.LabelTopologyZone, 1, corev1.DoNotSchedule), true},
+		{"spread over zones of nodes that it tolerates", func(s *corev1.PodSpec) {
+			spread(corev1.LabelTopologyZone, 1, corev1.DoNotSchedule)(s)
+			s.TopologySpreadConstraints[0].NodeTaintsPolicy = ptr.To(corev1.NodeInclusionPolicyHonor)
+		}, false},
 		{"spread over zones where that is possible", spread(corev1.LabelTopologyZone, 1, corev1.ScheduleAnyway), true},
 		{"spread over nodes", spread(corev1.LabelHostname, 1, corev1.DoNotSchedule), true},
 		{"not beside others of its kind", func(s *corev1.PodSpec) {
@@ -55,7 +61,7 @@ func TestWhichPodsMayBeBound(t *testing.T) {
 	} {
 		p := pod("a", "")
 		test.change(&p.Spec)
-		if got := mayBind(p); got != test.want {
+		if got := MayBind(p); got != test.want {
 			t.Errorf("a pod %s: %t, want %t", test.name, got, test.want)
 		}
 	}
@@ -97,20 +103,58 @@ func TestCrowdsAreBound(t *testing.T) {
 	}
 	n.plan("c", "", pods)
 	n.launched(claim("c", "i-1"))
-	n.fill(t.Context(), "i-1")
-	if len(bound) != 0 {
-		t.Errorf("bound without a crowd: %v", bound)
+	if n.mayFill("i-1") {
+		t.Error("pods would be bound without a crowd")
 	}
 	for i := range crowd {
 		n.plan(fmt.Sprint("other-", i), "", []*corev1.Pod{pod(fmt.Sprint("p", i), "")})
 	}
-	for range 2 {
-		n.fill(t.Context(), "i-1")
+	if !n.mayFill("i-1") {
+		t.Error("a crowd is not bound")
+	}
+	n.fill(t.Context(), "i-1")
+	if n.mayFill("i-1") {
+		t.Error("pods would be bound twice")
 	}
 	n.open(t.Context(), "i-1")
 	slices.Sort(bound)
 	slices.Sort(nominated)
 	if diff := cmp.Diff([][]string{{"one i-1", "plain i-1"}, {"first", "refused", "second", "zones"}}, [][]string{bound, nominated}); diff != "" {
 		t.Errorf("bound and nominated (-want +got):\n%s", diff)
+	}
+}
+
+// A node with a startup taint is ready, and takes no pods yet.
+func TestNoPodIsBoundToANodeThatStarts(t *testing.T) {
+	w := newWorld(t)
+	var bound []string
+	w.parts.Nominate = interceptor.NewClient(fake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).Build(), interceptor.Funcs{
+		SubResourceCreate: func(_ context.Context, _ client.Client, _ string, o client.Object, _ client.Object, _ ...client.SubResourceCreateOption) error {
+			bound = append(bound, o.GetName())
+			return nil
+		},
+	})
+	starts := corev1.Taint{Key: "network", Value: "starts", Effect: corev1.TaintEffectNoExecute}
+	n, nc := node("i-1", false), claim("c", "i-1")
+	n.Spec.ProviderID, nc.Spec.StartupTaints = nc.Status.ProviderID, []corev1.Taint{starts}
+	n.Spec.Taints = []corev1.Taint{starts, state.ClosedTaint}
+	w.source.Set(nc)
+	w.source.Set(n)
+	c := NewController(w.parts)
+	c.nominator.plan("c", "i-1", []*corev1.Pod{pod("plain", "")})
+	for i := range crowd {
+		c.nominator.plan(fmt.Sprint("other-", i), "", []*corev1.Pod{pod(fmt.Sprint("p", i), "")})
+	}
+	together := newArrival(true) // keeps the node closed
+	c.arrivals.expect("i-1", together)
+	c.arrivals.expect("i-2", together)
+	if c.Prepare(t.Context(), "i-1"); len(bound) != 0 {
+		t.Errorf("bound while the node starts: %v", bound)
+	}
+	n = n.DeepCopy()
+	n.Spec.Taints = []corev1.Taint{state.ClosedTaint}
+	w.source.Set(n)
+	if c.Prepare(t.Context(), "i-1"); !slices.Equal(bound, []string{"plain"}) {
+		t.Errorf("bound when it has started: %v", bound)
 	}
 }

@@ -2,7 +2,6 @@ package provisioning
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,15 +10,12 @@ import (
 
 	"github.com/awslabs/operatorpkg/reconciler"
 	"github.com/awslabs/operatorpkg/singleton"
-	"github.com/awslabs/operatorpkg/status"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 	"sigs.k8s.io/karpenter/pkg/cloudprovider"
@@ -60,8 +56,8 @@ type Parts struct {
 	Validator Validator
 	Recorder  events.Recorder
 	Clock     clock.Clock
-	// Nominate writes the plan on the pods, where the scheduler follows it; nil leaves that out. It is used often in a
-	// short time, so that its limit on requests should be high.
+	// Nominate writes the plan on the pods, where the scheduler follows it, and binds crowds; nil leaves both out. It is used
+	// often in a short time, so that its limit on requests should be high.
 	Nominate client.Client
 	// VolumeLimits is how many volumes an instance type may attach, by CSI driver; nil where that is not known.
 	VolumeLimits func(instanceType string) map[string]int
@@ -82,6 +78,7 @@ type Controller struct {
 	promises   *promises
 	awaited    *awaited
 	nominator  *nominator
+	spreading  sync.Mutex // one at a time decides which pods that must be spread are bound
 	arrivals   *arrivals
 	placed     map[types.UID]bool // by the last look, on nodes that take pods
 	nudged     time.Time
@@ -96,16 +93,19 @@ func NewController(parts Parts) *Controller {
 	return &Controller{Parts: parts, batch: newBatch(parts.Clock), translated: state.Types{VolumeLimits: parts.VolumeLimits}, cache: solver.NewCache(), promises: newPromises(), awaited: newAwaited(parts.Live), nominator: newNominator(parts.Nominate, parts.Recorder), arrivals: newArrivals(), seen: map[types.UID]bool{}}
 }
 
-// Prepare nominates the pods that are planned for a node which is ready, and tells whether it may take pods now. Where it
-// may not yet, it is to be asked again.
+// Prepare binds or nominates the pods that are planned for a node which is ready, and tells whether it may take pods now.
+// Where it may not yet, it is to be asked again.
 func (c *Controller) Prepare(ctx context.Context, node string) bool {
-	if c.Nominate != nil {
-		c.nominator.fill(ctx, node)
+	if c.Nominate != nil && c.nominator.mayFill(node) {
+		if m := c.Picture.Machine(node); m != nil && !m.Starting() {
+			c.nominator.fill(ctx, node)
+		}
 	}
 	if c.arrivals.wait(node, c.Clock.Now()) {
 		return false
 	}
 	if c.Nominate != nil {
+		c.bindSpread(ctx, node)
 		c.nominator.open(ctx, node)
 	}
 	return c.arrivals.written(node)
@@ -286,26 +286,6 @@ func (c *Controller) review(ctx context.Context, machines []*state.Machine, wait
 	return kept
 }
 
-// decide asks the solver, for pods that are about to be made too unless there is not enough for those that wait.
-func (c *Controller) decide(ctx context.Context, pods []*corev1.Pod, kept kept, leaving func(string) bool) (map[string]pool, solver.Snapshot, solver.Plan, []state.Rejected) {
-	coming := c.awaited.more(pods)
-	pools, question := c.question(ctx, slices.Concat(pods, coming), kept, leaving)
-	snapshot, plan, rejected := c.Picture.Decide(question)
-	if len(coming) > 0 && slices.ContainsFunc(plan.Unplaced, c.short) {
-		c.awaited.keep(func(pod types.UID) bool { return kept.pods[pod] })
-		pools, question = c.question(ctx, pods, kept, leaving)
-		snapshot, plan, rejected = c.Picture.Decide(question)
-	}
-	return pools, snapshot, plan, rejected
-}
-
-// short tells of pods left out that there may be a place for where none is kept for pods that are still to be made.
-func (c *Controller) short(left solver.Unplaced) bool {
-	return c.awaited.has(left.Pod) || slices.ContainsFunc(left.Reasons, func(r solver.Reason) bool {
-		return r.Kind == solver.ReasonLimits || r.Kind == solver.ReasonTopology
-	})
-}
-
 // reserve promises nodes that are there, or on their way, to pods that may not find them by themselves: because they do not
 // take pods yet, or because the pod has lost its place once.
 func (c *Controller) reserve(machines []*state.Machine, placements []solver.Placement) {
@@ -332,48 +312,6 @@ func (c *Controller) reserve(machines []*state.Machine, placements []solver.Plac
 func (c *Controller) promise(claim string, pods []*corev1.Pod) {
 	c.promises.add(claim, pods)
 	c.awaited.placed(claim, pods)
-}
-
-// pool is a NodePool with the instance types that it may use now.
-type pool struct {
-	object *karpv1.NodePool
-	types  []*cloudprovider.InstanceType
-}
-
-// question gathers what the solver is asked; the pools that it may choose from come in with the answer.
-func (c *Controller) question(ctx context.Context, pods []*corev1.Pod, kept kept, leaving func(string) bool) (map[string]pool, state.Question) {
-	pools := map[string]pool{}
-	types := func(np *karpv1.NodePool) []*solver.InstanceType {
-		if known, ok := pools[np.Name]; ok {
-			return c.translated.Translate(known.types)
-		}
-		if !np.StatusConditions().IsTrue(status.ConditionReady) {
-			return nil
-		}
-		list, err := c.Types.GetInstanceTypes(ctx, np)
-		if err != nil {
-			log.FromContext(ctx).Error(err, "skipping NodePool: its instance types are not known", "NodePool", np.Name)
-			return nil
-		}
-		pools[np.Name] = pool{np, list}
-		return c.translated.Translate(list)
-	}
-	return pools, state.Question{
-		Pods: pods, Types: types, Leaving: leaving, Promised: kept.byMachine,
-		Movable: func(pod *corev1.Pod) bool {
-			return podutils.IsReschedulable(pod) && podutils.IsDisruptable(pod, c.Clock, c.Recorder)
-		},
-		Options: c.options(),
-	}
-}
-
-// options are how the solver is to decide, from now on.
-func (c *Controller) options() solver.Options {
-	deadline := c.Clock.Now().Add(thinking)
-	return solver.Options{
-		MaxTypes: c.MaxTypes, Cache: c.cache, ComparePools: c.ComparePools != nil && c.ComparePools(),
-		Stop: func() bool { return c.Clock.Now().After(deadline) },
-	}
 }
 
 // leaving tells of nodes that disruption has decided on, by provider id.
@@ -426,47 +364,4 @@ func (c *Controller) valid(ctx context.Context, pods []*corev1.Pod) (valid []*co
 		valid = append(valid, pod)
 	}
 	return valid, ignored
-}
-
-// create writes the plan's claims, several at a time.
-func (c *Controller) create(ctx context.Context, pools map[string]pool, plan solver.Plan) error {
-	errs := make([]error, len(plan.Claims))
-	made := make([]*karpv1.NodeClaim, len(plan.Claims))
-	gather, nodes := together(plan.Claims), newArrival()
-	workqueue.ParallelizeUntil(context.WithoutCancel(ctx), 20, len(plan.Claims), func(i int) {
-		if made[i], errs[i] = c.createOne(ctx, pools[plan.Claims[i].Pool], plan.Claims[i]); made[i] != nil && gather {
-			c.arrivals.expect(made[i].Name, nodes)
-		}
-	})
-	for i, claim := range made {
-		if claim != nil {
-			c.promise(claim.Name, plan.Claims[i].Pods)
-		}
-	}
-	c.awaited.keep(c.awaited.hasPlace)
-	return errors.Join(errs...)
-}
-
-func (c *Controller) createOne(ctx context.Context, from pool, planned solver.Claim) (*karpv1.NodeClaim, error) {
-	latest := &karpv1.NodePool{}
-	if err := c.Kube.Get(ctx, types.NamespacedName{Name: planned.Pool}, latest); err != nil {
-		return nil, fmt.Errorf("creating a NodeClaim of NodePool %q: %w", planned.Pool, err)
-	}
-	if err := latest.Spec.Limits.ExceededBy(c.Cluster.NodePoolResourcesFor(planned.Pool)); err != nil {
-		return nil, fmt.Errorf("creating a NodeClaim of NodePool %q: %w", planned.Pool, err)
-	}
-	claim, err := NodeClaim(latest, planned, from.types)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.Kube.Create(ctx, claim); err != nil {
-		return nil, fmt.Errorf("creating a NodeClaim of NodePool %q: %w", planned.Pool, err)
-	}
-	c.Picture.Expect(claim)
-	c.Cluster.UpdateNodeClaim(claim)
-	if c.Nominate != nil {
-		c.nominator.plan(claim.Name, "", c.awaited.real(planned.Pods))
-	}
-	c.tellCreated(ctx, claim, planned)
-	return claim, nil
 }

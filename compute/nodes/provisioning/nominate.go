@@ -26,8 +26,9 @@ type nomination struct {
 	uid, owner types.UID // of the pod and of its controller
 	node       string
 	spread     bool  // the pod must be spread
-	bindable   bool  // see mayBind
-	skew       int32 // see skew
+	zones      bool  // the pod must be spread over more than nodes
+	bindable   bool  // see MayBind
+	skew       int32 // see Skew
 }
 
 // nominator writes on pods which node they are planned for, so that the scheduler follows the plan instead of spreading
@@ -48,6 +49,7 @@ type nominator struct {
 	taking  map[string]bool          // nodes that take pods, or are about to
 	isOpen  map[string]bool          // nodes that do
 	filled  map[string]bool          // nodes that pods are bound to, or have been, before they take others
+	assumed map[types.UID]nomination // pods that are bound by us, or are being bound, without that having been seen
 	tried   map[types.UID]bool       // pods whose nomination for a node that does the scheduler has dropped
 }
 
@@ -55,7 +57,7 @@ func newNominator(kube client.Client, recorder events.Recorder) *nominator {
 	return &nominator{
 		kube: kube, recorder: recorder, queue: workqueue.NewTyped[nomination](), slots: make(chan struct{}, nominators),
 		planned: map[string][]*corev1.Pod{}, wanted: map[types.UID]nomination{},
-		taking: map[string]bool{}, isOpen: map[string]bool{}, filled: map[string]bool{}, tried: map[types.UID]bool{},
+		taking: map[string]bool{}, isOpen: map[string]bool{}, filled: map[string]bool{}, assumed: map[types.UID]nomination{}, tried: map[types.UID]bool{},
 	}
 }
 
@@ -139,11 +141,11 @@ func (n *nominator) nodeLeft(name string) {
 
 // want has the pod nominated for the node as soon as that takes pods. Needs mu.
 func (n *nominator) want(pod *corev1.Pod, node string) {
-	wanted := nomination{pod: client.ObjectKeyFromObject(pod), uid: pod.UID, node: node, spread: mustSpread(pod), bindable: mayBind(pod), skew: skew(pod)}
+	wanted := nomination{pod: client.ObjectKeyFromObject(pod), uid: pod.UID, node: node, spread: mustSpread(pod), zones: OverZones(pod), bindable: MayBind(pod), skew: Skew(pod)}
 	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
 		wanted.owner = owner.UID
 	}
-	if pod.Spec.NodeName != "" || n.tried[pod.UID] && n.crowds(wanted) {
+	if _, bound := n.assumed[pod.UID]; bound || pod.Spec.NodeName != "" || n.tried[pod.UID] && n.crowds(wanted) {
 		return
 	}
 	n.wanted[pod.UID] = wanted
@@ -194,6 +196,7 @@ func (n *nominator) settled(pod types.UID) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	delete(n.wanted, pod)
+	delete(n.assumed, pod)
 	delete(n.tried, pod)
 }
 

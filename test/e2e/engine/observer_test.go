@@ -411,6 +411,24 @@ func (o *observer) tally() tally {
 	return t
 }
 
+// onNodes counts the pods of each app by node, and adds up what each node's pods request.
+func (o *observer) onNodes() (apps map[string]map[string]int, used map[string]demand) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	apps, used = map[string]map[string]int{}, map[string]demand{}
+	for _, p := range o.pods {
+		if p.gone || p.node == "" {
+			continue
+		}
+		if apps[p.app] == nil {
+			apps[p.app] = map[string]int{}
+		}
+		apps[p.app][p.node]++
+		used[p.node] = used[p.node].plus(p.requests)
+	}
+	return apps, used
+}
+
 // healthyOf counts the healthy pods of each app.
 func (o *observer) healthyOf() map[string]int {
 	o.mu.Lock()
