@@ -88,6 +88,13 @@ func (a *arrivals) forget(name string) {
 	}
 }
 
+// has tells whether a node is to open together with others.
+func (a *arrivals) has(node string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.byName[node] != nil
+}
+
 // wait tells whether a node that is ready is to stay closed because others are not.
 func (a *arrivals) wait(node string, now time.Time) bool {
 	a.mu.Lock()

@@ -18,7 +18,8 @@ import (
 // crowd is how many pods wait for nodes when those that may be are bound to their nodes by us. The scheduler tries all of
 // them whenever a node opens, one after the other, and goes through every nominated pod of every node for one that is not
 // nominated: its time grows with the square of their number. With thousands it took half a second for each, and those
-// that had a place were behind the others in its queue.
+// that had a place were behind the others in its queue. Pods of a plan whose nodes open together are bound however few
+// they are: nominated pods that must be spread keep one another out.
 const crowd = 500
 
 // tellings bounds the events about bound pods.
@@ -62,11 +63,22 @@ func Skew(pod *corev1.Pod) (least int32) {
 	return least
 }
 
-// mayFill tells whether pods are to be bound to a node: many wait, it takes no others yet, and it was not done before.
+// mayFill tells whether pods may be bound to a node: it takes no others yet, and it was not done before.
 func (n *nominator) mayFill(node string) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return !n.filled[node] && !n.taking[node] && n.count() >= crowd
+	return !n.filled[node] && !n.taking[node]
+}
+
+// crowded tells whether a crowd waits for nodes that are planned.
+func (n *nominator) crowded() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	pods := len(n.wanted)
+	for _, list := range n.planned {
+		pods += len(list)
+	}
+	return pods >= crowd
 }
 
 // fill binds the pods to a node that may be.
@@ -160,15 +172,6 @@ func (n *nominator) assumptions() []nomination {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return slices.Collect(maps.Values(n.assumed))
-}
-
-// count is how many pods wait for nodes that are planned. Needs mu.
-func (n *nominator) count() int {
-	pods := len(n.wanted)
-	for _, list := range n.planned {
-		pods += len(list)
-	}
-	return pods
 }
 
 // bind gives a pod its node. One that the scheduler has bound elsewhere in the meantime stays there, one that cannot be bound

@@ -103,13 +103,13 @@ func TestCrowdsAreBound(t *testing.T) {
 	}
 	n.plan("c", "", pods)
 	n.launched(claim("c", "i-1"))
-	if n.mayFill("i-1") {
-		t.Error("pods would be bound without a crowd")
+	if n.crowded() {
+		t.Error("seven pods are a crowd")
 	}
 	for i := range crowd {
 		n.plan(fmt.Sprint("other-", i), "", []*corev1.Pod{pod(fmt.Sprint("p", i), "")})
 	}
-	if !n.mayFill("i-1") {
+	if !n.crowded() || !n.mayFill("i-1") {
 		t.Error("a crowd is not bound")
 	}
 	n.fill(t.Context(), "i-1")
@@ -156,5 +156,34 @@ func TestNoPodIsBoundToANodeThatStarts(t *testing.T) {
 	w.source.Set(n)
 	if c.Prepare(t.Context(), "i-1"); !slices.Equal(bound, []string{"plain"}) {
 		t.Errorf("bound when it has started: %v", bound)
+	}
+}
+
+// Pods of a plan whose nodes open together are bound, however few they are, and others are nominated.
+func TestPodsAreBoundToNodesThatOpenTogether(t *testing.T) {
+	w := newWorld(t)
+	var bound []string
+	w.parts.Nominate = interceptor.NewClient(fake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).Build(), interceptor.Funcs{
+		SubResourceCreate: func(_ context.Context, _ client.Client, _ string, o client.Object, _ client.Object, _ ...client.SubResourceCreateOption) error {
+			bound = append(bound, o.GetName())
+			return nil
+		},
+	})
+	c := NewController(w.parts)
+	for _, name := range []string{"alone", "together"} {
+		n, nc := node("i-"+name, false), claim(name, "i-"+name)
+		n.Spec.ProviderID, n.Spec.Taints = nc.Status.ProviderID, []corev1.Taint{state.ClosedTaint}
+		w.source.Set(nc)
+		w.source.Set(n)
+		c.nominator.plan(name, "i-"+name, []*corev1.Pod{pod(name, "")})
+	}
+	c.arrivals.expect("i-together", newArrival(false))
+	for _, name := range []string{"alone", "together"} {
+		if !c.Prepare(t.Context(), "i-"+name) {
+			t.Errorf("%s: the node stays closed", name)
+		}
+	}
+	if diff := cmp.Diff([]string{"together"}, bound); diff != "" {
+		t.Errorf("bound (-want +got):\n%s", diff)
 	}
 }

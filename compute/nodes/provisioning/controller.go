@@ -96,7 +96,7 @@ func NewController(parts Parts) *Controller {
 // Prepare binds or nominates the pods that are planned for a node which is ready, and tells whether it may take pods now.
 // Where it may not yet, it is to be asked again.
 func (c *Controller) Prepare(ctx context.Context, node string) bool {
-	if c.Nominate != nil && c.nominator.mayFill(node) {
+	if c.Nominate != nil && c.nominator.mayFill(node) && (c.arrivals.has(node) || c.nominator.crowded()) {
 		if m := c.Picture.Machine(node); m != nil && !m.Starting() {
 			c.nominator.fill(ctx, node)
 		}

@@ -411,22 +411,20 @@ func (o *observer) tally() tally {
 	return t
 }
 
-// onNodes counts the pods of each app by node, and adds up what each node's pods request.
-func (o *observer) onNodes() (apps map[string]map[string]int, used map[string]demand) {
+// onNodes returns the pods of each app that are on nodes, in the order in which they were bound.
+func (o *observer) onNodes() map[string][]pod {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	apps, used = map[string]map[string]int{}, map[string]demand{}
+	apps := map[string][]pod{}
 	for _, p := range o.pods {
-		if p.gone || p.node == "" {
-			continue
+		if !p.gone && p.node != "" {
+			apps[p.app] = append(apps[p.app], *p)
 		}
-		if apps[p.app] == nil {
-			apps[p.app] = map[string]int{}
-		}
-		apps[p.app][p.node]++
-		used[p.node] = used[p.node].plus(p.requests)
 	}
-	return apps, used
+	for _, pods := range apps {
+		slices.SortFunc(pods, func(a, b pod) int { return a.bound.Compare(b.bound) })
+	}
+	return apps
 }
 
 // healthyOf counts the healthy pods of each app.

@@ -18,7 +18,7 @@ func TestPendingPods(t *testing.T) {
 		return is, is.all == *pendingPods && is.bound == is.all
 	})
 	bound := time.Since(start)
-	w.keepRules(deployments)
+	w.keepRules(deployments, 5*time.Second)
 	is := w.now() // before consolidation begins
 	w.eventually("all pods are ready", func() (any, bool) {
 		is := w.tally()
