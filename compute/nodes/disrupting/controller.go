@@ -94,7 +94,8 @@ type Controller struct {
 	resumed    bool
 	sayings    *sayings
 	fillings   map[string]*filling // by claim
-	crowd      bool                // thousands of new pods wait for the scheduler
+	assumed    assumed
+	crowd      bool // thousands of new pods wait for the scheduler
 
 	mu       sync.Mutex
 	changes  int       // of the picture that may change a decision

@@ -10,15 +10,11 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 	podutils "sigs.k8s.io/karpenter/pkg/utils/pod"
-	"sigs.k8s.io/karpenter/pkg/utils/resources"
 
 	"github.com/automode-dev/automode/compute/disruption/survey"
 	"github.com/automode-dev/automode/compute/nodes/opening"
@@ -29,10 +25,11 @@ import (
 // A replacement was made for certain pods, and kube-scheduler does not know for
 // which: successors of evicted pods that it likes better there would take the
 // room of others, which then need a node more. So a replacement, whose node is
-// closed when it joins, stays so until the pods that are evicted have successors;
-// what found no place elsewhere by then is bound to it, and it opens. The
-// replacements of a step open together: pods that wait for one of them would take
-// the room of others on the one that opens first.
+// closed when it joins, stays so until the pods that are evicted have successors.
+// Those that the scheduler finds no place for are bound to it as they come, the
+// others that have none by then when it opens. The replacements of a step open
+// together: pods that wait for one of them would take the room of others on the
+// one that opens first.
 const (
 	// fillTick is how often nodes that fill are looked at.
 	fillTick = 200 * time.Millisecond
@@ -54,6 +51,7 @@ type filling struct {
 	step            string
 	since, changed  time.Time
 	staying, coming int // pods yet to be evicted, and successors without a place
+	bound           int // successors that were
 }
 
 // done tells whether it is time to open the nodes.
@@ -66,8 +64,8 @@ func (f *filling) done(now time.Time) bool {
 // whether there are any. What it does follows from the objects, so that another
 // process can go on with it.
 func (c *Controller) fill(ctx context.Context) bool {
-	machines := c.Picture.Machines()
-	machines = slices.DeleteFunc(machines, func(m *state.Machine) bool { return m.Claim == nil && !m.Leaving() })
+	unbound := c.Picture.Unbound() // before the machines, so that a pod that is bound in between is not missed on both
+	machines := slices.DeleteFunc(c.Picture.Machines(), func(m *state.Machine) bool { return m.Claim == nil && !m.Leaving() })
 	active := slices.ContainsFunc(machines, func(m *state.Machine) bool {
 		_, ok := state.PlacesOf(m.Claim)
 		return ok && !m.Leaving() && m.Registered()
@@ -76,7 +74,7 @@ func (c *Controller) fill(ctx context.Context) bool {
 	if len(begun) == 0 {
 		return active
 	}
-	pods := c.comers(machines)
+	pods := c.comers(machines, unbound)
 	for _, f := range slices.SortedFunc(maps.Keys(begun), func(a, b *filling) int { return cmp.Compare(a.step, b.step) }) {
 		if err := c.fillStep(ctx, f, begun[f], pods); err != nil {
 			log.FromContext(ctx).Error(err, "keeping replacements for their pods; trying again", "step", f.step)
@@ -139,61 +137,21 @@ func (c *Controller) fillStep(ctx context.Context, f *filling, nodes []*state.Ma
 		f.staying, f.coming, f.changed = staying, coming, now
 	}
 	if !f.done(now) {
+		c.bind(ctx, f, c.successors(nodes, pods, podutils.FailedToSchedule))
 		return nil
 	}
 	return c.open(ctx, f, nodes, pods)
 }
 
-// successor is a pod that comes to a replacement.
-type successor struct {
-	pod  *corev1.Pod
-	node string
-	bind bool
-}
-
-// successors picks the pods for a replacement, less those that it has already:
-// another process, or a request that failed, may have left off half-way.
-func successors(m *state.Machine, pods *comers) (list []successor) {
-	places, _ := state.PlacesOf(m.Claim)
-	here := state.PlacesFor(m.Pods)
-	left := state.Places{}
-	for owner, n := range places {
-		left[owner] = max(0, n-here[owner])
-	}
-	used := resources.RequestsForPods(m.Pods...)
-	for _, pod := range pods.take(left) {
-		skew := int(provisioning.Skew(pod))
-		may := provisioning.MayBind(pod) && !provisioning.OverZones(pod) && (skew == 0 || places[metav1.GetControllerOfNoCopy(pod).UID] <= skew)
-		if with := resources.Merge(used, resources.RequestsForPods(pod)); may && resources.Fits(with, m.Node.Status.Allocatable) {
-			used = with
-		} else {
-			may = false
-		}
-		list = append(list, successor{pod, m.Node.Name, may})
-	}
-	return list
-}
-
-// open gives pods their nodes, lets the scheduler use these and ends the filling.
-// Pods that may not be bound are nominated. Nominating all was tried: the
-// scheduler takes the nomination from those that it tries before their node
-// opens, and they take the room of others.
+// open gives the pods that are left their nodes, lets the scheduler use these and
+// ends the filling. Pods that may not be bound are nominated. Nominating all was
+// tried: the scheduler takes the nomination from those that it tries before their
+// node opens, and they take the room of others.
 func (c *Controller) open(ctx context.Context, f *filling, nodes []*state.Machine, pods *comers) error {
-	var list []successor
-	for _, m := range nodes {
-		list = append(list, successors(m, pods)...)
-	}
 	ctx = context.WithoutCancel(ctx)
-	workqueue.ParallelizeUntil(ctx, requests, len(list), func(i int) {
-		if p := &list[i]; p.bind {
-			err := provisioning.Bind(ctx, c.Nominate, c.Recorder, p.pod, p.node)
-			p.bind = err == nil || apierrors.IsConflict(err) || apierrors.IsNotFound(err) // it has a node, or is gone
-		}
-	})
-	came := len(list)
-	list = slices.DeleteFunc(list, func(p successor) bool { return p.bind })
-	workqueue.ParallelizeUntil(ctx, requests, len(list), func(i int) {
-		provisioning.Nominate(ctx, c.Nominate, list[i].pod, list[i].node)
+	left := c.bind(ctx, f, c.successors(nodes, pods, func(*corev1.Pod) bool { return true }))
+	workqueue.ParallelizeUntil(ctx, requests, len(left), func(i int) {
+		provisioning.Nominate(ctx, c.Nominate, left[i].pod, left[i].node)
 	})
 	errs := make([]error, len(nodes))
 	workqueue.ParallelizeUntil(ctx, requests, len(nodes), func(i int) {
@@ -204,7 +162,7 @@ func (c *Controller) open(ctx context.Context, f *filling, nodes []*state.Machin
 			errs[i] = c.endFilling(ctx, nodes[i].Claim.Name)
 		}
 	})
-	log.FromContext(ctx).Info("opened replacements", "step", f.step, "NodeClaims", len(nodes), "bound", came-len(list), "nominated", len(list),
+	log.FromContext(ctx).Info("opened replacements", "step", f.step, "NodeClaims", len(nodes), "bound", f.bound, "nominated", len(left),
 		"staying", f.staying, "coming", f.coming, "after", c.Clock.Since(f.since).Seconds())
 	return errors.Join(errs...)
 }
@@ -215,47 +173,4 @@ func (c *Controller) endFilling(ctx context.Context, claim string) error {
 		return fmt.Errorf("ending the filling of NodeClaim %q: %w", claim, err)
 	}
 	return nil
-}
-
-// comers are the pods that are to come to replacements, by controller.
-type comers struct {
-	staying map[types.UID]int // not evicted yet
-	coming  map[types.UID][]*corev1.Pod
-}
-
-func (c *Controller) comers(machines []*state.Machine) *comers {
-	p := &comers{staying: map[types.UID]int{}, coming: map[types.UID][]*corev1.Pod{}}
-	for _, m := range machines {
-		if !m.Leaving() {
-			continue
-		}
-		for uid, n := range state.PlacesFor(slices.DeleteFunc(slices.Clone(m.Pods), podutils.IsTerminating)) {
-			p.staying[uid] += n
-		}
-	}
-	for _, pod := range c.Picture.Unbound() {
-		if owner := metav1.GetControllerOfNoCopy(pod); owner != nil && pod.Status.NominatedNodeName == "" && !podutils.IsTerminating(pod) {
-			p.coming[owner.UID] = append(p.coming[owner.UID], pod)
-		}
-	}
-	return p
-}
-
-func (p *comers) count(places state.Places) (staying, coming int) {
-	for uid := range places {
-		staying += p.staying[uid]
-		coming += len(p.coming[uid])
-	}
-	return staying, coming
-}
-
-// take picks the pods for places, once.
-func (p *comers) take(places state.Places) []*corev1.Pod {
-	var list []*corev1.Pod
-	for _, uid := range slices.Sorted(maps.Keys(places)) {
-		n := min(places[uid], len(p.coming[uid]))
-		list = append(list, p.coming[uid][:n]...)
-		p.coming[uid] = p.coming[uid][n:]
-	}
-	return list
 }

@@ -57,6 +57,14 @@ func (w *world) pod(name string) *corev1.Pod {
 	return pod
 }
 
+// fail has the scheduler try a pod in vain.
+func (w *world) fail(name string) {
+	w.Helper()
+	pod := w.got(name)
+	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable}}
+	w.must(w.kube.Status().Update(w.ctx, pod))
+}
+
 func (w *world) open(node string) bool {
 	w.Helper()
 	n := &corev1.Node{}
@@ -96,6 +104,38 @@ func TestReplacementIsKeptForItsPods(t *testing.T) {
 	}
 	if got, ok := w.claims()[claim].Annotations[state.AnnotationPlaces]; ok {
 		t.Errorf("the replacement is still for %s", got)
+	}
+}
+
+// Pods that the scheduler has no place for do not wait for those that are still to be evicted, and take no more than their places.
+func TestPodsAreBoundAsTheyCome(t *testing.T) {
+	w, _ := filled(t)
+	w.evict(0)
+	w.look(0)
+	if got := w.bound("again-0--0"); got != "" {
+		t.Fatalf("the pod is on %q before the scheduler has tried it", got)
+	}
+	w.fail("again-0--0")
+	w.look(0)
+	if got := w.bound("again-0--0"); got != "n2" || w.open("n2") {
+		t.Fatalf("the pod is on %q, the replacement open: %v", got, w.open("n2"))
+	}
+	w.evict(1)
+	w.pods("", 1, "more", "500m")
+	for _, name := range []string{"again-1--0", "more--0"} {
+		w.fail(name)
+		w.see()
+	}
+	for range 2 {
+		w.fill(w.ctx) // the picture does not show what is bound
+	}
+	if again, more := w.bound("again-1--0"), w.bound("more--0"); again != "n2" || more != "" {
+		t.Errorf("one place was left; the pods are on %q and %q", again, more)
+	}
+	w.look(0)
+	w.look(settled)
+	if more := w.got("more--0"); !w.open("n2") || more.Spec.NodeName != "" || more.Status.NominatedNodeName != "" {
+		t.Errorf("open %v, the pod without a place is on %q, nominated for %q", w.open("n2"), more.Spec.NodeName, more.Status.NominatedNodeName)
 	}
 }
 
