@@ -3,12 +3,14 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/automode-dev/automode/internal/home"
@@ -51,8 +53,10 @@ func inherited() []string {
 
 // startCloud starts the local cloud unless it runs, and waits until it answers.
 func startCloud(ctx context.Context, dir home.Dir, s settings, waiting func(string)) error {
-	if err := writeJSON(dir.Settings(), s); err != nil {
+	if err := writeJSON(dir.Settings(), s); errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return fail(DiskFull, "%w", err)
+	} else if err != nil {
+		return fail(BadConfig, "home directory %s: %w", dir, err)
 	}
 	if cloudAnswers(ctx, dir) == nil {
 		return nil

@@ -193,7 +193,10 @@ func hasProgram(name string) bool {
 func checkDisk(dir home.Dir) error {
 	existing := string(dir)
 	for existing != "/" {
-		if _, err := os.Stat(existing); err == nil {
+		if info, err := os.Stat(existing); err == nil {
+			if !info.IsDir() {
+				return fail(BadConfig, "home directory %s cannot be made: %s is a file", dir, existing)
+			}
 			break
 		}
 		existing = filepath.Dir(existing)

@@ -3,6 +3,8 @@ package cli
 import (
 	"errors"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -90,5 +92,16 @@ func TestNothingHereIsNotRunning(t *testing.T) {
 	var failure *Failure
 	if _, err := readSettings(home.Dir(t.TempDir())); !errors.As(err, &failure) || failure.ID != NotRunning {
 		t.Errorf("reading the settings of an empty home gives %v", err)
+	}
+}
+
+func TestHomeBelowAFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "notes")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var failure *Failure
+	if err := checkDisk(home.Dir(filepath.Join(file, "home"))); !errors.As(err, &failure) || failure.ID != BadConfig || !strings.Contains(err.Error(), file+" is a file") {
+		t.Errorf("a home below a file gives %v", err)
 	}
 }

@@ -50,8 +50,9 @@ const (
 type filling struct {
 	step            string
 	since, changed  time.Time
-	staying, coming int // pods yet to be evicted, and successors without a place
-	bound           int // successors that were
+	staying, coming int       // pods yet to be evicted, and successors without a place
+	bound           int       // successors that were
+	unseen          time.Time // the last time that one was bound, or not seen on its node yet
 }
 
 // done tells whether it is time to open the nodes.
@@ -136,20 +137,26 @@ func (c *Controller) fillStep(ctx context.Context, f *filling, nodes []*state.Ma
 	if f.staying != staying || f.coming != coming {
 		f.staying, f.coming, f.changed = staying, coming, now
 	}
+	if slices.ContainsFunc(nodes, func(m *state.Machine) bool { return len(c.assumed.on(m)) > 0 }) {
+		f.unseen = now
+	}
 	if !f.done(now) {
 		c.bind(ctx, f, c.successors(nodes, pods, podutils.FailedToSchedule))
 		return nil
 	}
-	return c.open(ctx, f, nodes, pods)
+	left := c.bind(ctx, f, c.successors(nodes, pods, func(*corev1.Pod) bool { return true }))
+	if now.Sub(f.unseen) < provisioning.Sight {
+		return nil
+	}
+	return c.open(ctx, f, nodes, left)
 }
 
-// open gives the pods that are left their nodes, lets the scheduler use these and
-// ends the filling. Pods that may not be bound are nominated. Nominating all was
-// tried: the scheduler takes the nomination from those that it tries before their
-// node opens, and they take the room of others.
-func (c *Controller) open(ctx context.Context, f *filling, nodes []*state.Machine, pods *comers) error {
+// open nominates the pods that may not be bound, lets the scheduler use the nodes
+// and ends the filling. Nominating all was tried: the scheduler takes the
+// nomination from those that it tries before their node opens, and they take the
+// room of others.
+func (c *Controller) open(ctx context.Context, f *filling, nodes []*state.Machine, left []successor) error {
 	ctx = context.WithoutCancel(ctx)
-	left := c.bind(ctx, f, c.successors(nodes, pods, func(*corev1.Pod) bool { return true }))
 	workqueue.ParallelizeUntil(ctx, requests, len(left), func(i int) {
 		provisioning.Nominate(ctx, c.Nominate, left[i].pod, left[i].node)
 	})

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/automode-dev/automode/compute/nodes/provisioning"
 	"github.com/automode-dev/automode/compute/state"
 )
 
@@ -48,6 +49,13 @@ func (w *world) look(after time.Duration) {
 	if !w.fill(w.ctx) {
 		w.Fatal("nothing fills")
 	}
+}
+
+// settle has the pods that are bound be seen, here and by the scheduler.
+func (w *world) settle() {
+	w.Helper()
+	w.look(fillTick)
+	w.look(provisioning.Sight)
 }
 
 func (w *world) pod(name string) *corev1.Pod {
@@ -94,6 +102,10 @@ func TestReplacementIsKeptForItsPods(t *testing.T) {
 		t.Fatal("the replacement opened while pods were on their way")
 	}
 	w.look(settled)
+	if w.open("n2") {
+		t.Error("the replacement opened before the scheduler knows of the pods that are bound to it")
+	}
+	w.settle()
 	if !w.open("n2") {
 		t.Error("the replacement is closed although all pods have come")
 	}
@@ -134,6 +146,7 @@ func TestPodsAreBoundAsTheyCome(t *testing.T) {
 	}
 	w.look(0)
 	w.look(settled)
+	w.settle()
 	if more := w.got("more--0"); !w.open("n2") || more.Spec.NodeName != "" || more.Status.NominatedNodeName != "" {
 		t.Errorf("open %v, the pod without a place is on %q, nominated for %q", w.open("n2"), more.Spec.NodeName, more.Status.NominatedNodeName)
 	}
@@ -150,6 +163,7 @@ func TestWhatIsLeftToTheScheduler(t *testing.T) {
 	}
 	w.look(0)
 	w.look(settled)
+	w.settle()
 	if pod := w.got("again-0--0"); pod.Spec.NodeName != "" || pod.Status.NominatedNodeName != "n2" {
 		t.Errorf("the pod of another scheduler is on %q, nominated for %q", pod.Spec.NodeName, pod.Status.NominatedNodeName)
 	}
@@ -184,6 +198,7 @@ func TestPodsThatDoNotFitAreNotBound(t *testing.T) {
 	w.pods("", 1, "large", "1900m")
 	w.look(0)
 	w.look(settled)
+	w.settle()
 	if small, large := w.bound("again-0--0"), w.got("large--0"); small != "n2" || large.Spec.NodeName != "" || large.Status.NominatedNodeName != "n2" {
 		t.Errorf("the pods are on %q and %q, the large one is nominated for %q", small, large.Spec.NodeName, large.Status.NominatedNodeName)
 	}
@@ -214,6 +229,7 @@ func TestReplacementsOfAStepOpenTogether(t *testing.T) {
 		t.Fatal("a replacement opened while pods were on their way")
 	}
 	w.look(time.Millisecond)
+	w.settle()
 	got := []string{w.bound("again-0--0"), w.bound("again-1--0")}
 	slices.Sort(got)
 	if !w.open("n2") || !w.open("n3") || !slices.Equal(got, []string{"n2", "n3"}) {
@@ -231,6 +247,7 @@ func TestReplacementOpensWhenEvictionsStall(t *testing.T) {
 		t.Fatal("the replacement opened before evictions stalled")
 	}
 	w.look(time.Millisecond)
+	w.settle()
 	if got := w.bound("again-0--0"); !w.open("n2") || got != "n2" {
 		t.Errorf("open %v, the pod is on %q", w.open("n2"), got)
 	}
@@ -248,6 +265,7 @@ func TestFillingSurvives(t *testing.T) {
 	w.restart()
 	w.look(0)
 	w.look(settled)
+	w.settle()
 	if got := w.bound("again-1--0"); !w.open("n2") || got != "n2" {
 		t.Errorf("open %v, the pod is on %q", w.open("n2"), got)
 	}

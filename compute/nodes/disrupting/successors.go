@@ -59,7 +59,7 @@ func (c *Controller) bind(ctx context.Context, f *filling, list []successor) (le
 	for _, p := range list {
 		if p.bind {
 			c.assumed[p.pod.UID] = p
-			f.bound++
+			f.bound, f.unseen = f.bound+1, c.Clock.Now()
 		} else {
 			left = append(left, p)
 		}

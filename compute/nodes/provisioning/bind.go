@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -21,6 +22,10 @@ import (
 // that had a place were behind the others in its queue. Pods of a plan whose nodes open together are bound however few
 // they are: nominated pods that must be spread keep one another out.
 const crowd = 500
+
+// Sight is how long a node stays closed to the scheduler after we have seen the last pod that was bound to it. The scheduler
+// watches nodes and pods separately: one that sees a node open and not yet what is on it gives its room away twice.
+const Sight = 2 * time.Second
 
 // tellings bounds the events about bound pods.
 var tellings = flowcontrol.NewTokenBucketRateLimiter(10, 100)
@@ -67,7 +72,7 @@ func Skew(pod *corev1.Pod) (least int32) {
 func (n *nominator) mayFill(node string) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return !n.filled[node] && !n.taking[node]
+	return !n.filled[node] && n.ended[node].IsZero() && !n.taking[node]
 }
 
 // crowded tells whether a crowd waits for nodes that are planned.
@@ -115,10 +120,15 @@ func (n *nominator) withinSkew() func(nomination) bool {
 }
 
 // bindSpread binds pods that must be spread over zones to nodes that take no others, where others are bound to the given one,
-// as many and in such an order that each keeps to its rules when it is bound. What is left is nominated.
+// as many and in such an order that each keeps to its rules when it is bound. What is left is nominated. Once that is done for
+// a node, no more pods are bound to it.
 func (c *Controller) bindSpread(ctx context.Context, node string) {
 	c.spreading.Lock() // what is being bound counts for the next
 	defer c.spreading.Unlock()
+	if c.nominator.done(node) {
+		return
+	}
+	defer c.nominator.end(node) // within the lock: others bind to this node too
 	left := c.nominator.spread(node)
 	if len(left) == 0 {
 		return
@@ -151,12 +161,12 @@ func (c *Controller) bindSpread(ctx context.Context, node string) {
 func (n *nominator) spread(node string) (list []nomination) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if !n.filled[node] || n.taking[node] {
+	if !n.binds(node) {
 		return nil
 	}
 	here, within := false, n.withinSkew()
 	for _, nomination := range n.wanted {
-		if n.filled[nomination.node] && !n.taking[nomination.node] && nomination.bindable && nomination.zones && within(nomination) {
+		if n.binds(nomination.node) && nomination.bindable && nomination.zones && within(nomination) {
 			list = append(list, nomination)
 			here = here || nomination.node == node
 		}
@@ -165,6 +175,43 @@ func (n *nominator) spread(node string) (list []nomination) {
 		return nil
 	}
 	return list
+}
+
+// binds tells whether pods are being bound to a node. Needs mu.
+func (n *nominator) binds(node string) bool {
+	return n.filled[node] && n.ended[node].IsZero() && !n.taking[node]
+}
+
+// end says that no pods are bound to a node from now on.
+func (n *nominator) end(node string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.ended[node] = n.clock.Now()
+}
+
+// done tells whether no pods are bound to a node any more.
+func (n *nominator) done(node string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return !n.ended[node].IsZero()
+}
+
+// seen tells whether the scheduler should know which pods are on a node that none are bound to any more.
+func (n *nominator) seen(node string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.filled[node] {
+		return true
+	}
+	if n.clock.Since(n.ended[node]) < Sight {
+		return false
+	}
+	for _, bound := range n.assumed {
+		if bound.node == node {
+			return false
+		}
+	}
+	return true
 }
 
 // assumptions are the pods that have been bound without that being seen.

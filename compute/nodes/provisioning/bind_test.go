@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -13,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	testclock "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -91,7 +93,7 @@ func TestCrowdsAreBound(t *testing.T) {
 			return nil
 		},
 	})
-	n := newNominator(kube, noEvents{})
+	n := newNominator(kube, noEvents{}, testclock.NewFakeClock(start))
 	zones := pod("zones", "")
 	spread(corev1.LabelTopologyZone, 1, corev1.DoNotSchedule)(&zones.Spec)
 	pods := []*corev1.Pod{pod("plain", ""), pod("elsewhere", ""), pod("refused", ""), zones}
@@ -159,7 +161,8 @@ func TestNoPodIsBoundToANodeThatStarts(t *testing.T) {
 	}
 }
 
-// Pods of a plan whose nodes open together are bound, however few they are, and others are nominated.
+// Pods of a plan whose nodes open together are bound, however few they are, and others are nominated. A node that pods are
+// bound to opens when the scheduler should know of them.
 func TestPodsAreBoundToNodesThatOpenTogether(t *testing.T) {
 	w := newWorld(t)
 	var bound []string
@@ -178,9 +181,29 @@ func TestPodsAreBoundToNodesThatOpenTogether(t *testing.T) {
 		c.nominator.plan(name, "i-"+name, []*corev1.Pod{pod(name, "")})
 	}
 	c.arrivals.expect("i-together", newArrival(false))
-	for _, name := range []string{"alone", "together"} {
-		if !c.Prepare(t.Context(), "i-"+name) {
-			t.Errorf("%s: the node stays closed", name)
+	clock := w.parts.Clock.(*testclock.FakeClock)
+	seen := pod("together", "")
+	seen.Spec.NodeName = "i-together"
+	for _, step := range []struct {
+		name  string
+		after time.Duration
+		see   bool
+		open  bool
+	}{
+		{"alone", 0, false, true},
+		{"together", 0, false, false},
+		{"together", Sight, false, false}, // the pod is bound, and not seen on the node
+		{"together", 0, true, false},
+		{"together", Sight - time.Millisecond, false, false},
+		{"together", time.Millisecond, false, true},
+	} {
+		clock.Step(step.after)
+		if step.see {
+			w.source.Set(seen)
+			c.Changed(nil, seen)
+		}
+		if open := c.Prepare(t.Context(), "i-"+step.name); open != step.open {
+			t.Errorf("%+v: open %v", step, open)
 		}
 	}
 	if diff := cmp.Diff([]string{"together"}, bound); diff != "" {

@@ -90,7 +90,7 @@ type Controller struct {
 
 // NewController makes the controller. Changed has to be told of every change of the picture.
 func NewController(parts Parts) *Controller {
-	return &Controller{Parts: parts, batch: newBatch(parts.Clock), translated: state.Types{VolumeLimits: parts.VolumeLimits}, cache: solver.NewCache(), promises: newPromises(), awaited: newAwaited(parts.Live), nominator: newNominator(parts.Nominate, parts.Recorder), arrivals: newArrivals(), seen: map[types.UID]bool{}}
+	return &Controller{Parts: parts, batch: newBatch(parts.Clock), translated: state.Types{VolumeLimits: parts.VolumeLimits}, cache: solver.NewCache(), promises: newPromises(), awaited: newAwaited(parts.Live), nominator: newNominator(parts.Nominate, parts.Recorder, parts.Clock), arrivals: newArrivals(), seen: map[types.UID]bool{}}
 }
 
 // Prepare binds or nominates the pods that are planned for a node which is ready, and tells whether it may take pods now.
@@ -106,6 +106,9 @@ func (c *Controller) Prepare(ctx context.Context, node string) bool {
 	}
 	if c.Nominate != nil {
 		c.bindSpread(ctx, node)
+		if !c.nominator.seen(node) {
+			return false
+		}
 		c.nominator.open(ctx, node)
 	}
 	return c.arrivals.written(node)

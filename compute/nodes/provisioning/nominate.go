@@ -6,11 +6,13 @@ import (
 	"path"
 	"slices"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
@@ -40,6 +42,7 @@ type nomination struct {
 type nominator struct {
 	kube     client.Client
 	recorder events.Recorder
+	clock    clock.PassiveClock
 	queue    workqueue.TypedInterface[nomination]
 	slots    chan struct{} // for the requests under way while nodes open
 
@@ -49,15 +52,16 @@ type nominator struct {
 	taking  map[string]bool          // nodes that take pods, or are about to
 	isOpen  map[string]bool          // nodes that do
 	filled  map[string]bool          // nodes that pods are bound to, or have been, before they take others
+	ended   map[string]time.Time     // when that ended, or the last of those pods was seen there
 	assumed map[types.UID]nomination // pods that are bound by us, or are being bound, without that having been seen
 	tried   map[types.UID]bool       // pods whose nomination for a node that does the scheduler has dropped
 }
 
-func newNominator(kube client.Client, recorder events.Recorder) *nominator {
+func newNominator(kube client.Client, recorder events.Recorder, clock clock.PassiveClock) *nominator {
 	return &nominator{
-		kube: kube, recorder: recorder, queue: workqueue.NewTyped[nomination](), slots: make(chan struct{}, nominators),
+		kube: kube, recorder: recorder, clock: clock, queue: workqueue.NewTyped[nomination](), slots: make(chan struct{}, nominators),
 		planned: map[string][]*corev1.Pod{}, wanted: map[types.UID]nomination{},
-		taking: map[string]bool{}, isOpen: map[string]bool{}, filled: map[string]bool{}, assumed: map[types.UID]nomination{}, tried: map[types.UID]bool{},
+		taking: map[string]bool{}, isOpen: map[string]bool{}, filled: map[string]bool{}, ended: map[string]time.Time{}, assumed: map[types.UID]nomination{}, tried: map[types.UID]bool{},
 	}
 }
 
@@ -136,6 +140,7 @@ func (n *nominator) nodeLeft(name string) {
 	delete(n.taking, name)
 	delete(n.isOpen, name)
 	delete(n.filled, name)
+	delete(n.ended, name)
 	maps.DeleteFunc(n.wanted, func(_ types.UID, wanted nomination) bool { return wanted.node == name })
 }
 
@@ -196,6 +201,9 @@ func (n *nominator) settled(pod types.UID) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	delete(n.wanted, pod)
+	if bound, ok := n.assumed[pod]; ok && !n.ended[bound.node].IsZero() {
+		n.ended[bound.node] = n.clock.Now()
+	}
 	delete(n.assumed, pod)
 	delete(n.tried, pod)
 }

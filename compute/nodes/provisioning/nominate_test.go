@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	testclock "k8s.io/utils/clock/testing"
 )
 
 // queued drains the nominations that would be written now.
@@ -22,7 +23,7 @@ func queued(n *nominator) []string {
 }
 
 func TestNominationsWaitForTheNode(t *testing.T) {
-	n, a := newNominator(nil, noEvents{}), pod("a", "")
+	n, a := newNominator(nil, noEvents{}, testclock.NewFakeClock(start)), pod("a", "")
 	expect := func(step string, want ...string) {
 		t.Helper()
 		if diff := cmp.Diff(want, queued(n)); diff != "" {
@@ -52,7 +53,7 @@ func TestNominationsWaitForTheNode(t *testing.T) {
 }
 
 func TestNominationsEndWithTheNode(t *testing.T) {
-	n, a, b := newNominator(nil, noEvents{}), pod("a", ""), pod("b", "")
+	n, a, b := newNominator(nil, noEvents{}, testclock.NewFakeClock(start)), pod("a", ""), pod("b", "")
 	n.opened("i-1")
 	n.plan("c", "", []*corev1.Pod{a})
 	n.plan("d", "", []*corev1.Pod{b})
@@ -73,7 +74,7 @@ func TestNominationsEndWithTheNode(t *testing.T) {
 // Pods that are nominated for a node count as being there: of those that must be spread, one that is tried in vain has to
 // make room for the others.
 func TestPodsThatMustBeSpreadMakeRoom(t *testing.T) {
-	n, plain, must, other := newNominator(nil, noEvents{}), pod("plain", ""), pod("must", ""), pod("other", "")
+	n, plain, must, other := newNominator(nil, noEvents{}, testclock.NewFakeClock(start)), pod("plain", ""), pod("must", ""), pod("other", "")
 	for _, p := range []*corev1.Pod{must, other} {
 		p.Spec.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{TopologyKey: corev1.LabelTopologyZone, MaxSkew: 1, WhenUnsatisfiable: corev1.DoNotSchedule}}
 	}

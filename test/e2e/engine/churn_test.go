@@ -67,7 +67,8 @@ func TestChurn(t *testing.T) {
 }
 
 // oscillations counts the nodes that were removed and finds those that were needed again: within consolidateAfter new ones
-// were made, not to replace another, for more pods than were wanted in addition and would have fit.
+// were made, not to replace another, for more pods than were wanted in addition by then and would have fit. Pods that were
+// made later were not what they were for, though they may be on them.
 func (o *observer) oscillations() (removed int, again []string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -95,7 +96,7 @@ func (o *observer) oscillations() (removed int, again []string) {
 				continue
 			}
 			for _, p := range o.firstPods(c) {
-				if sum := needed.plus(p.requests); sum.within(gone.room) {
+				if sum := needed.plus(p.requests); p.made.Before(until) && sum.within(gone.room) {
 					needed = sum
 				}
 			}

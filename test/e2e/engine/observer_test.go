@@ -47,6 +47,7 @@ type pod struct {
 	app      string
 	node     string
 	requests demand
+	made     time.Time // seen at first
 	bound    time.Time // seen bound
 	healthy  bool      // Ready and not being deleted
 	gone     bool
@@ -179,7 +180,7 @@ func (o *observer) seePod(p *corev1.Pod) {
 	defer o.mu.Unlock()
 	seen := o.pods[p.UID]
 	if seen == nil {
-		seen = &pod{name: p.Name, app: p.Labels[appLabel]}
+		seen = &pod{name: p.Name, app: p.Labels[appLabel], made: time.Now()}
 		for i := range p.Spec.Containers {
 			seen.requests = seen.requests.plus(demandOf(p.Spec.Containers[i].Resources.Requests))
 		}
