@@ -126,16 +126,25 @@ func TestCrowdsAreBound(t *testing.T) {
 	}
 }
 
-// A node with a startup taint is ready, and takes no pods yet.
-func TestNoPodIsBoundToANodeThatStarts(t *testing.T) {
-	w := newWorld(t)
-	var bound []string
+// bindings has pods bound, and lists each with its node.
+func (w *world) bindings() *[]string {
+	var mu sync.Mutex
+	bound := &[]string{}
 	w.parts.Nominate = interceptor.NewClient(fake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).Build(), interceptor.Funcs{
-		SubResourceCreate: func(_ context.Context, _ client.Client, _ string, o client.Object, _ client.Object, _ ...client.SubResourceCreateOption) error {
-			bound = append(bound, o.GetName())
+		SubResourceCreate: func(_ context.Context, _ client.Client, _ string, o client.Object, b client.Object, _ ...client.SubResourceCreateOption) error {
+			mu.Lock()
+			defer mu.Unlock()
+			*bound = append(*bound, o.GetName()+" "+b.(*corev1.Binding).Target.Name)
 			return nil
 		},
 	})
+	return bound
+}
+
+// A node with a startup taint is ready, and takes no pods yet.
+func TestNoPodIsBoundToANodeThatStarts(t *testing.T) {
+	w := newWorld(t)
+	bound := w.bindings()
 	starts := corev1.Taint{Key: "network", Value: "starts", Effect: corev1.TaintEffectNoExecute}
 	n, nc := node("i-1", false), claim("c", "i-1")
 	n.Spec.ProviderID, nc.Spec.StartupTaints = nc.Status.ProviderID, []corev1.Taint{starts}
@@ -150,14 +159,14 @@ func TestNoPodIsBoundToANodeThatStarts(t *testing.T) {
 	together := newArrival(true) // keeps the node closed
 	c.arrivals.expect("i-1", together)
 	c.arrivals.expect("i-2", together)
-	if c.Prepare(t.Context(), "i-1"); len(bound) != 0 {
-		t.Errorf("bound while the node starts: %v", bound)
+	if c.Prepare(t.Context(), "i-1"); len(*bound) != 0 {
+		t.Errorf("bound while the node starts: %v", *bound)
 	}
 	n = n.DeepCopy()
 	n.Spec.Taints = []corev1.Taint{state.ClosedTaint}
 	w.source.Set(n)
-	if c.Prepare(t.Context(), "i-1"); !slices.Equal(bound, []string{"plain"}) {
-		t.Errorf("bound when it has started: %v", bound)
+	if c.Prepare(t.Context(), "i-1"); !slices.Equal(*bound, []string{"plain i-1"}) {
+		t.Errorf("bound when it has started: %v", *bound)
 	}
 }
 
@@ -165,13 +174,7 @@ func TestNoPodIsBoundToANodeThatStarts(t *testing.T) {
 // bound to opens when the scheduler should know of them.
 func TestPodsAreBoundToNodesThatOpenTogether(t *testing.T) {
 	w := newWorld(t)
-	var bound []string
-	w.parts.Nominate = interceptor.NewClient(fake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).Build(), interceptor.Funcs{
-		SubResourceCreate: func(_ context.Context, _ client.Client, _ string, o client.Object, _ client.Object, _ ...client.SubResourceCreateOption) error {
-			bound = append(bound, o.GetName())
-			return nil
-		},
-	})
+	bound := w.bindings()
 	c := NewController(w.parts)
 	for _, name := range []string{"alone", "together"} {
 		n, nc := node("i-"+name, false), claim(name, "i-"+name)
@@ -206,7 +209,7 @@ func TestPodsAreBoundToNodesThatOpenTogether(t *testing.T) {
 			t.Errorf("%+v: open %v", step, open)
 		}
 	}
-	if diff := cmp.Diff([]string{"together"}, bound); diff != "" {
+	if diff := cmp.Diff([]string{"together i-together"}, *bound); diff != "" {
 		t.Errorf("bound (-want +got):\n%s", diff)
 	}
 }
