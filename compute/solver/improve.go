@@ -96,11 +96,11 @@ func (v *improver) rounds() int {
 	} else {
 		rounds /= 2
 	}
-	return int(v.k.p.effort() * min(rounds, float64(100+150*len(v.bins))))
+	return int(v.k.effort * min(rounds, float64(100+150*len(v.bins))))
 }
 
 // patience is how many attempts in a row may be in vain before the search ends.
-func (v *improver) patience() int { return int(v.k.p.effort() * float64(500+20*len(v.bins))) }
+func (v *improver) patience() int { return int(v.k.effort * float64(500+20*len(v.bins))) }
 
 // round takes some nodes apart and packs them anew, and tells whether that was
 // of use.

@@ -55,6 +55,12 @@ func (s *simplex) bought() map[int]float64 {
 	return out
 }
 
+// share is the part of a row's demand that a column meets.
+type share struct {
+	row  int
+	part float64
+}
+
 // simplex is the revised simplex method with few rows and many columns. Each
 // row is scaled to a demand of 1. Columns are the offerings, then a surplus and
 // an artificial variable per row.
@@ -62,8 +68,8 @@ type simplex struct {
 	n       int // offerings
 	m       int // rows
 	prices  []float64
-	columns [][]float64 // scaled, per offering
-	big     float64     // cost of an artificial variable
+	columns [][]share // per offering
+	big     float64   // cost of an artificial variable
 	basis   []int
 	inverse [][]float64
 	x       []float64
@@ -72,19 +78,16 @@ type simplex struct {
 
 func newSimplex(prices []float64, room [][]float64, demand []float64, dims []int) *simplex {
 	s := &simplex{n: len(prices), m: len(dims), prices: slices.Clone(prices)}
-	flat := make([]float64, s.n*s.m)
 	top := 1.0
 	for o := range prices {
-		col := flat[o*s.m : (o+1)*s.m]
+		var col []share
 		for i, d := range dims {
-			col[i] = max(0, room[o][d]) / demand[d]
-		}
-		s.columns = append(s.columns, col)
-		for _, share := range col {
-			if share > 0 {
-				top = max(top, prices[o]/share)
+			if part := room[o][d] / demand[d]; part > 0 {
+				col = append(col, share{i, part})
+				top = max(top, prices[o]/part)
 			}
 		}
+		s.columns = append(s.columns, col)
 	}
 	s.big = top * 1e4
 	for i := range s.m {
@@ -100,7 +103,13 @@ func newSimplex(prices []float64, room [][]float64, demand []float64, dims []int
 
 // add takes another offering in, so that run goes on from where it was. Its room stands in the order of the rows, scaled.
 func (s *simplex) add(price float64, room []float64) {
-	s.prices, s.columns = append(s.prices, price), append(s.columns, room)
+	var col []share
+	for i, part := range room {
+		if part > 0 {
+			col = append(col, share{i, part})
+		}
+	}
+	s.prices, s.columns = append(s.prices, price), append(s.columns, col)
 	for i, j := range s.basis {
 		if j >= s.n {
 			s.basis[i]++
@@ -135,29 +144,37 @@ func (s *simplex) reduced(j int) float64 {
 		return s.y[j-s.n] // surplus: column -1
 	}
 	c := s.prices[j]
-	for i, a := range s.columns[j] {
-		c -= s.y[i] * a
+	for _, a := range s.columns[j] {
+		c -= s.y[a.row] * a.part
 	}
 	return c
 }
 
 func (s *simplex) run() {
-	for range 50 * (s.m + 2) {
-		for i := range s.m {
-			s.y[i] = 0
-			for k := range s.m {
-				s.y[i] += s.cost(s.basis[k]) * s.inverse[k][i]
-			}
+	s.value()
+	fresh := true
+	for round := range 50 * (s.m + 2) {
+		if round%refreshAfter == refreshAfter-1 {
+			s.value()
+			fresh = true
 		}
-		enter, least := -1, -1e-9*s.big*1e-4
-		for j := range s.n + s.m {
-			if r := s.reduced(j); r < least {
-				enter, least = j, r
-			}
+		enter, least := s.cheapest()
+		if enter < 0 && !fresh {
+			s.value()
+			fresh = true
+			enter, least = s.cheapest()
 		}
-		if enter < 0 || !s.pivot(enter) {
+		if enter < 0 {
 			break
 		}
+		leave := s.pivot(enter)
+		if leave < 0 {
+			break
+		}
+		for i, a := range s.inverse[leave] {
+			s.y[i] += least * a
+		}
+		fresh = false
 	}
 	for i := range s.y {
 		s.y[i] = max(0, s.y[i])
@@ -165,16 +182,42 @@ func (s *simplex) run() {
 	s.shrink()
 }
 
-// pivot brings a column into the basis.
-func (s *simplex) pivot(enter int) bool {
+// refreshAfter is how many columns enter before the duals, which change with each, are worked out from the basis again.
+const refreshAfter = 32
+
+// value works out the duals of the basis.
+func (s *simplex) value() {
+	clear(s.y)
+	for k, j := range s.basis {
+		if cost := s.cost(j); cost != 0 {
+			for i, a := range s.inverse[k] {
+				s.y[i] += cost * a
+			}
+		}
+	}
+}
+
+// cheapest is the column that costs least beyond what its rows are worth, and how much; -1 where none costs less.
+func (s *simplex) cheapest() (int, float64) {
+	enter, least := -1, -1e-9*s.big*1e-4
+	for j := range s.n + s.m {
+		if r := s.reduced(j); r < least {
+			enter, least = j, r
+		}
+	}
+	return enter, least
+}
+
+// pivot brings a column into the basis, and tells which row it takes; -1 where there is none.
+func (s *simplex) pivot(enter int) int {
 	col := make([]float64, s.m)
 	for i := range s.m {
 		if enter >= s.n {
 			col[i] = -s.inverse[i][enter-s.n]
 			continue
 		}
-		for k, a := range s.columns[enter] {
-			col[i] += s.inverse[i][k] * a
+		for _, a := range s.columns[enter] {
+			col[i] += s.inverse[i][a.row] * a.part
 		}
 	}
 	leave, ratio := -1, math.Inf(1)
@@ -184,11 +227,11 @@ func (s *simplex) pivot(enter int) bool {
 		}
 	}
 	if leave < 0 {
-		return false
+		return -1
 	}
-	p := col[leave]
-	for k := range s.m {
-		s.inverse[leave][k] /= p
+	p, row := col[leave], s.inverse[leave]
+	for k := range row {
+		row[k] /= p
 	}
 	s.x[leave] = ratio
 	for i, a := range col {
@@ -196,12 +239,12 @@ func (s *simplex) pivot(enter int) bool {
 			continue
 		}
 		s.x[i] -= a * ratio
-		for k := range s.m {
-			s.inverse[i][k] -= a * s.inverse[leave][k]
+		for k, b := range row {
+			s.inverse[i][k] -= a * b
 		}
 	}
 	s.basis[leave] = enter
-	return true
+	return leave
 }
 
 // shrink scales the duals down until no offering is worth more than its price,
@@ -210,8 +253,8 @@ func (s *simplex) shrink() {
 	factor := 1.0
 	for j, col := range s.columns {
 		worth := 0.0
-		for i, a := range col {
-			worth += s.y[i] * a
+		for _, a := range col {
+			worth += s.y[a.row] * a.part
 		}
 		if worth > s.prices[j] && worth > 0 {
 			factor = min(factor, s.prices[j]/worth)

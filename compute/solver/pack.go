@@ -38,10 +38,11 @@ type candidate struct {
 
 // packer packs the items of one pool. It is set up once and read by all methods.
 type packer struct {
-	p     *problem
-	pl    *pool
-	items []packItem
-	cands []candidate
+	p      *problem
+	pl     *pool
+	items  []packItem
+	cands  []candidate
+	effort float64 // how hard to search, 1 for a batch of its own
 
 	demand []float64 // per dimension of value
 	duals  []float64
@@ -50,7 +51,8 @@ type packer struct {
 	cover  *cover  // nil where there are too many nodes or pods for it
 	rank   []int   // candidates by price for their worth under the duals
 
-	byPrice []int // candidates by price
+	byPrice []int       // candidates by price
+	candOf  map[int]int // from an offering to its candidate
 
 	shapes [][]shape // of the items beside each candidate, nil until asked
 
@@ -78,16 +80,16 @@ type packItem struct {
 	value float64 // per pod, by the duals
 }
 
-func newPacker(p *problem, pl *pool, items []*item) *packer {
-	k := &packer{p: p, pl: pl, items: make([]packItem, 0, len(items))}
+func newPacker(p *problem, pl *pool, items []*item, effort float64) *packer {
+	k := &packer{p: p, pl: pl, effort: effort, items: make([]packItem, 0, len(items))}
 	for _, it := range items {
 		f := p.feasibleIn(it, pl)
 		k.items = append(k.items, packItem{it: it, class: it.class, vec: it.class.vec, count: it.count, bits: f.bits, label: p.labelBits[f.labels], rest: f.rest})
 	}
 	k.candidates()
-	k.byPrice = make([]int, len(k.cands))
+	k.byPrice, k.candOf = make([]int, len(k.cands)), make(map[int]int, len(k.cands))
 	for c := range k.byPrice {
-		k.byPrice[c] = c
+		k.byPrice[c], k.candOf[k.cands[c].off] = c, c
 	}
 	sort.SliceStable(k.byPrice, func(i, j int) bool { return k.cands[k.byPrice[i]].price < k.cands[k.byPrice[j]].price })
 	k.dimensions()

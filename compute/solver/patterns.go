@@ -7,8 +7,8 @@ import (
 )
 
 // Bounds of column generation: kinds of pods it is worth its time for, and where there are few of each; how few are few;
-// rounds of buying in whole numbers, the work of which grows with the kinds; rounds, steps per search for a pattern, and when
-// a pattern is as good as the best.
+// rounds of buying in whole numbers, the work of which grows with the kinds; rounds, steps per search for a pattern, when
+// a pattern is as good as the best, and effort below which there are none for pods under rules per node.
 const (
 	patternItems  = 100
 	patternRare   = 30
@@ -17,6 +17,7 @@ const (
 	patternRounds = 40
 	patternSteps  = 1500
 	patternEnough = 1 + 1e-4
+	patternEffort = 0.2
 )
 
 // pattern is one way to fill a node: how many pods of each item.
@@ -30,14 +31,14 @@ type pattern struct {
 // which pattern it lacks. As patterns hold whole pods, its optimum is a bound that knows how badly large pods share nodes.
 // It begins with the patterns of a packing and returns the best one that rounding its choice leads to.
 func (k *packer) patterns(from *packing) (packing, bool) {
-	if !k.fewKinds() || !k.mayGrow() || !k.settled() {
+	if !k.fewKinds() || !k.unlimited() || !k.settled() {
 		return packing{}, false
 	}
 	columns := k.firstPatterns(from)
 	cands := k.unbeaten()
 	lp := k.patternProgramme(columns)
 	s := newKnapsack(k)
-	for range int(max(4, min(1, k.p.effort())*patternRounds)) {
+	for range int(max(4, min(1, k.effort)*patternRounds)) {
 		if lp.run(); !lp.feasible() || k.stopped() {
 			return packing{}, false
 		}
@@ -95,7 +96,7 @@ func (k *packer) sharesOf(p *pattern) []float64 {
 // settled tells whether the labels of a node follow from its offering alone, and whether rules per node, where there are
 // any, are worth the effort.
 func (k *packer) settled() bool {
-	little := k.p.effort() < coverEffort
+	little := k.effort < patternEffort
 	return len(k.pl.minValues) == 0 && !slices.ContainsFunc(k.items, func(it packItem) bool { return it.rest != 0 || little && it.class.perNode })
 }
 
@@ -307,7 +308,7 @@ func (k *packer) round(columns []pattern, bought map[int]float64) packing {
 	left := k.counts()
 	var bins []bin
 	dives := patternDives * min(1, float64(patternRare)/float64(len(k.items)))
-	for range int(max(2, min(1, k.p.effort())*dives)) {
+	for range int(max(2, min(1, k.effort)*dives)) {
 		for _, pr := range []params{{tries: 16}, {tries: 16, balanced: true}} {
 			out := k.newFiller().run(pr, slices.Clone(left), k.order(0), k.pl.limits.clone(), slices.Clone(k.p.reservations))
 			out.bins = append(out.bins, bins...)

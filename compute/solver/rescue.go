@@ -230,8 +230,8 @@ func (p *problem) repack() {
 		if len(items) == 0 {
 			continue
 		}
-		k := newPacker(p, pl, items)
-		best := k.search()
+		k := newPacker(p, pl, items, p.effort())
+		best := k.pack()
 		p.bound, p.whole = p.bound+k.bound, p.whole+k.whole
 		if best.left == 0 && best.price < p.priceOf(loose)-1e-9 {
 			p.method[pl.Name] = best.method

@@ -89,11 +89,11 @@ func (p *problem) packPools(soft bool, may func(*item, *pool) bool) {
 
 // packPool packs items of one pool by all methods and keeps the cheapest.
 func (p *problem) packPool(pl *pool, items []*item) []*newNode {
-	k := newPacker(p, pl, items)
+	k := newPacker(p, pl, items, p.effort())
 	if len(k.cands) == 0 {
 		return nil
 	}
-	best := k.search()
+	best := k.pack()
 	p.method[pl.Name] = best.method
 	nodes := k.realise(&best)
 	p.addBounds(k)
@@ -136,6 +136,30 @@ func (a *packing) nodes() int {
 	return n
 }
 
+// pack searches as if the pool had no limits, which more methods can, and again with them where what that comes to does not
+// keep them.
+func (k *packer) pack() packing {
+	if len(k.pl.limits.names) > 0 {
+		free, pl := *k, *k.pl
+		free.pl, pl.limits = &pl, limits{}
+		best := free.search()
+		k.whole = free.whole
+		if best.left == 0 && k.keepsLimits(&best) {
+			return best
+		}
+	}
+	return k.search()
+}
+
+// keepsLimits tells whether the nodes of a packing stay within the limits of the pool.
+func (k *packer) keepsLimits(out *packing) bool {
+	lim := k.pl.limits.clone()
+	for i := range out.bins {
+		lim.take(k.p.off.list[k.cands[out.bins[i].cand].off].typ, out.bins[i].copies)
+	}
+	return !slices.ContainsFunc(lim.left, func(n int64) bool { return n < 0 })
+}
+
 // search runs the portfolio and improves on the best by nodes filled in turn
 // and on the best by nodes filled together: they lead to different places. What
 // that comes to shows column generation where to begin.
@@ -161,6 +185,9 @@ func (k *packer) search() packing {
 	}
 	third, more := packing{}, false
 	if start.left == 0 && start.price > k.whole*nearEnough && !k.stopped() {
+		if parts, ok := k.divided(start); ok {
+			return k.improve(parts)
+		}
 		third, more = k.patterns(start)
 		if more && better(&third, start) {
 			start = &third
@@ -240,6 +267,9 @@ func (k *packer) portfolio() []func() packing {
 	return out
 }
 
+// unlimited tells whether as many nodes of each candidate may be bought as one likes, at their price.
+func (k *packer) unlimited() bool { return len(k.pl.limits.names) == 0 && len(k.p.reservations) == 0 }
+
 // mayGrow tells whether packing pod by pod is worth its time, and possible: it
 // does not know limits and reservations.
 func (k *packer) mayGrow() bool {
@@ -249,7 +279,7 @@ func (k *packer) mayGrow() bool {
 			places += k.items[i].count
 		}
 	}
-	return pods <= 2000 && pods*places <= 200_000 && len(k.pl.limits.names) == 0 && len(k.p.reservations) == 0
+	return pods <= 2000 && pods*places <= 200_000 && k.unlimited()
 }
 
 // counts is how many pods of each item there are.

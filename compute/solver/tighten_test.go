@@ -67,5 +67,5 @@ func packerOf(s *Snapshot) *packer {
 	s.Options.Cache = NewCache()
 	p := compile(s)
 	p.place()
-	return newPacker(p, p.pools[0], p.items)
+	return newPacker(p, p.pools[0], p.items, 1)
 }
