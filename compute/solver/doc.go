@@ -18,7 +18,8 @@
 //     domain, so that each piece (an item) no longer depends on the others except
 //     on its own node.
 //   - pack, fill, grow, mix, improve, patterns, exchange: items become nodes at the
-//     lowest price, by several methods of which the cheapest counts.
+//     lowest price, by several methods of which the cheapest counts; divide packs
+//     a large batch in parts.
 //   - lp, tighten, worth, cover: what pods are worth, and the bounds that the price
 //     is measured against.
 //   - limits, repair, followers, rescue: what limits leave out, and what must be

@@ -40,8 +40,8 @@ type Options struct {
 	MaxTypes int
 	// Effort scales how long the search for a cheaper plan goes on; 0 means 1.
 	Effort float64
-	// Stop, when set, is asked between attempts whether to return what there is.
-	// It makes the plan depend on when it says so.
+	// Stop, when set, is asked between attempts whether to return what there is,
+	// by several goroutines at a time. It makes the plan depend on when it says so.
 	Stop func() bool
 
 	// Cache keeps what is known of instance types for the next call; nil keeps nothing.
