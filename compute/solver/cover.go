@@ -40,7 +40,7 @@ type measure struct {
 
 // measure finds out what the pods come to in whole nodes, where that may be more than in fractions.
 func (k *packer) measure() {
-	if k.pods() > worthPods && len(k.items) > worthItems || k.effort < coverEffort || len(k.p.reservations) > 0 || len(k.cands) == 0 || k.bound <= 0 {
+	if k.pods() > worthPods && len(k.items) > worthKinds || k.effort < coverEffort || len(k.p.reservations) > 0 || len(k.cands) == 0 || k.bound <= 0 {
 		return
 	}
 	cands := k.unbeaten()

@@ -6,10 +6,11 @@ import (
 	"slices"
 )
 
-// Bounds of the search for what pods are worth: pods it is worth its time for, rounds, kinds of pods that are told apart one
+// Bounds of the search for what pods are worth: pods it is worth its time for, kinds of them if there are more, rounds, kinds of pods that are told apart one
 // by one, parts and ratios by which others are, when it ends, and how much values are held on to.
 const (
 	worthPods   = 2000
+	worthKinds  = 800
 	worthRounds = 40
 	worthItems  = 64
 	worthParts  = 5
