@@ -1,8 +1,10 @@
 package solver
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"sync"
 )
@@ -99,7 +101,7 @@ func (k *packer) costOf(out *packing, part []int) float64 {
 }
 
 // sideBySide does n things, as many at a time as there are processors, or one where labels that no offering settles are
-// joined: the table of these is shared.
+// joined: the table of these is shared. What panics does so in the caller, who may recover.
 func (k *packer) sideBySide(n int, do func(int)) {
 	workers := runtime.GOMAXPROCS(0)
 	if slices.ContainsFunc(k.items, func(it packItem) bool { return it.rest != 0 }) {
@@ -107,12 +109,23 @@ func (k *packer) sideBySide(n int, do func(int)) {
 	}
 	free := make(chan struct{}, workers)
 	var group sync.WaitGroup
+	panics := make([]any, n)
 	for i := range n {
 		free <- struct{}{}
 		group.Go(func() {
-			defer func() { <-free }()
+			defer func() {
+				if r := recover(); r != nil {
+					panics[i] = fmt.Sprintf("%v\n%s", r, debug.Stack())
+				}
+				<-free
+			}()
 			do(i)
 		})
 	}
 	group.Wait()
+	for _, r := range panics {
+		if r != nil {
+			panic(r)
+		}
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"math/rand"
 	"reflect"
 	"runtime"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -64,4 +65,18 @@ func TestFarLimitsChangeNothing(t *testing.T) {
 	if free.Price != limited.Price || len(limited.Unplaced) > 0 {
 		t.Errorf("without limits the plan costs %.4f, with limits that are far away %.4f", free.Price, limited.Price)
 	}
+}
+
+// A panic in one part is the caller's, not the end of the process.
+func TestPanicInAPart(t *testing.T) {
+	defer func() {
+		if r := recover(); r == nil || !strings.Contains(fmt.Sprint(r), "part 1 is broken") {
+			t.Errorf("recovered %v", r)
+		}
+	}()
+	(&packer{}).sideBySide(3, func(n int) {
+		if n == 1 {
+			panic("part 1 is broken")
+		}
+	})
 }
