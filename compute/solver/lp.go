@@ -79,13 +79,14 @@ type simplex struct {
 func newSimplex(prices []float64, room [][]float64, demand []float64, dims []int) *simplex {
 	s := &simplex{n: len(prices), m: len(dims), prices: slices.Clone(prices)}
 	top := 1.0
+	parts := make([]float64, s.m)
 	for o := range prices {
-		var col []share
 		for i, d := range dims {
-			if part := room[o][d] / demand[d]; part > 0 {
-				col = append(col, share{i, part})
-				top = max(top, prices[o]/part)
-			}
+			parts[i] = room[o][d] / demand[d]
+		}
+		col := column(parts)
+		for _, a := range col {
+			top = max(top, prices[o]/a.part)
 		}
 		s.columns = append(s.columns, col)
 	}
@@ -101,15 +102,20 @@ func newSimplex(prices []float64, room [][]float64, demand []float64, dims []int
 	return s
 }
 
-// add takes another offering in, so that run goes on from where it was. Its room stands in the order of the rows, scaled.
-func (s *simplex) add(price float64, room []float64) {
-	var col []share
-	for i, part := range room {
+// column keeps the parts of the rows that are not nothing.
+func column(parts []float64) []share {
+	var out []share
+	for row, part := range parts {
 		if part > 0 {
-			col = append(col, share{i, part})
+			out = append(out, share{row, part})
 		}
 	}
-	s.prices, s.columns = append(s.prices, price), append(s.columns, col)
+	return out
+}
+
+// add takes another offering in, so that run goes on from where it was. Its room stands in the order of the rows, scaled.
+func (s *simplex) add(price float64, room []float64) {
+	s.prices, s.columns = append(s.prices, price), append(s.columns, column(room))
 	for i, j := range s.basis {
 		if j >= s.n {
 			s.basis[i]++
@@ -152,17 +158,16 @@ func (s *simplex) reduced(j int) float64 {
 
 func (s *simplex) run() {
 	s.value()
-	fresh := true
-	for round := range 50 * (s.m + 2) {
-		if round%refreshAfter == refreshAfter-1 {
+	stale := 0 // columns that entered since the duals were worked out
+	for range 50 * (s.m + 2) {
+		if stale == refreshAfter {
 			s.value()
-			fresh = true
+			stale = 0
 		}
 		enter, least := s.cheapest()
-		if enter < 0 && !fresh {
-			s.value()
-			fresh = true
-			enter, least = s.cheapest()
+		if enter < 0 && stale > 0 {
+			stale = refreshAfter // rounding may hide a column
+			continue
 		}
 		if enter < 0 {
 			break
@@ -174,7 +179,7 @@ func (s *simplex) run() {
 		for i, a := range s.inverse[leave] {
 			s.y[i] += least * a
 		}
-		fresh = false
+		stale++
 	}
 	for i := range s.y {
 		s.y[i] = max(0, s.y[i])

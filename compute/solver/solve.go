@@ -162,7 +162,7 @@ func (k *packer) keepsLimits(out *packing) bool {
 
 // search runs the portfolio and improves on the best by nodes filled in turn
 // and on the best by nodes filled together: they lead to different places. What
-// that comes to shows column generation where to begin.
+// that comes to shows column generation where to begin. A large batch of many kinds is divided instead where that is cheaper.
 func (k *packer) search() packing {
 	var best [2]packing
 	have := [2]bool{}
