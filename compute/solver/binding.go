@@ -202,7 +202,7 @@ func (p *problem) holds(x *placing) bool {
 }
 
 // broken tells whether a spread or an affinity of a pod does not hold. Affinity to its own kind holds for the first of a kind,
-// but where some run already, one of the others must be near.
+// and so in one place where there are none else; but where some run already, one of the others must be near.
 func (p *problem) broken(x *placing, g *group) bool {
 	if g.soft || g.kind == antiAffinity {
 		return false
@@ -212,7 +212,8 @@ func (p *problem) broken(x *placing, g *group) bool {
 		if g.kind == spread {
 			return selected > g.maxSkew
 		}
-		return selected == 0 || selected == owners && slices.ContainsFunc(g.running, func(n int) bool { return n > 0 })
+		return selected == 0 || selected == owners &&
+			(slices.ContainsFunc(g.running, func(n int) bool { return n > 0 }) || p.foundedElsewhere(x, g, selected))
 	}
 	d, ok := p.domain(x, g.key)
 	switch {
@@ -221,7 +222,31 @@ func (p *problem) broken(x *placing, g *group) bool {
 	case g.kind == spread:
 		return g.selected[d]-g.minimum(p.podDomains(x.class, g.key)) > g.maxSkew
 	}
-	return g.selected[d] == 0 || g.selected[d] == g.owners[d] && anyIn(g.running, p.podDomains(x.class, g.key))
+	return g.selected[d] == 0 || g.selected[d] == g.owners[d] &&
+		(anyIn(g.running, p.podDomains(x.class, g.key)) || g.foundedOutside(d))
+}
+
+// foundedElsewhere tells whether pods that are to be near their own kind are by themselves on another node than that of pod x,
+// and more of them than the given number.
+func (p *problem) foundedElsewhere(x *placing, g *group, pods int) bool {
+	passed := false // of those with as many the first counts
+	larger := func(t tally, here bool) bool {
+		passed = passed || here
+		selected, owners := t.get(g.id)
+		return !here && selected == owners && (selected > pods || selected == pods && !passed)
+	}
+	return slices.ContainsFunc(p.fresh, func(n *newNode) bool { return larger(n.tally, n == x.fresh) }) ||
+		slices.ContainsFunc(p.nodes, func(n *nodeState) bool { return larger(n.tally, n == x.node) })
+}
+
+// foundedOutside tells the same of a domain and all others.
+func (g *group) foundedOutside(d int) bool {
+	for e, pods := range g.selected {
+		if e != d && pods == g.owners[e] && (pods > g.selected[d] || pods == g.selected[d] && e < d) {
+			return true
+		}
+	}
+	return false
 }
 
 // stillAllowed tells whether the spreads over domains and the affinities of a pod hold where it is with the pods counted that

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	v1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 	"sigs.k8s.io/karpenter/pkg/cloudprovider"
 	"sigs.k8s.io/karpenter/pkg/controllers/provisioning/scheduling"
@@ -49,28 +51,49 @@ func (c *Case) Check(plan solver.Plan) error {
 	if err := c.checkLimits(plan); err != nil {
 		return err
 	}
+	labelsOn := func(p *corev1.Pod) map[string]string {
+		for _, n := range slices.Concat(nodes, c.Nodes) {
+			if n.Name == target[p.Namespace+"/"+p.Name] {
+				return n.Labels
+			}
+		}
+		return nil
+	}
 	hard := c.HardOnly()
 	// Where one order does not work, those that were refused go first in the
-	// next, those most often before the others; the last is by size, in which
-	// both sides decide.
-	refused := map[string]int{} // pod -> in how many orders
+	// next, those most often before the others, and those in their way last; the last order is by size, in which both sides decide.
+	rank := map[string]int{} // pod -> higher goes first
 	for i := 1; ; i++ {
-		left, err := hard.tryOrder(nodes, target, refused, i == ordersTried)
+		left, err := hard.tryOrder(nodes, target, rank, i == ordersTried)
 		if err == nil || left == nil || i == ordersTried {
 			return err
 		}
-		for _, name := range left {
-			refused[name]++
+		for _, p := range left {
+			rank[p.Name]++
+			for _, q := range hard.Pods {
+				if inTheWay(p, q, labelsOn) {
+					rank[q.Name]--
+				}
+			}
 		}
 	}
+}
+
+// inTheWay tells whether a spread of p counts q with it, which does not have it.
+func inTheWay(p, q *corev1.Pod, labelsOn func(*corev1.Pod) map[string]string) bool {
+	return p.Namespace == q.Namespace && slices.ContainsFunc(p.Spec.TopologySpreadConstraints, func(s corev1.TopologySpreadConstraint) bool {
+		selector, err := metav1.LabelSelectorAsSelector(s.LabelSelector)
+		return err == nil && selector.Matches(labels.Set(q.Labels)) && labelsOn(p)[s.TopologyKey] == labelsOn(q)[s.TopologyKey] &&
+			!slices.ContainsFunc(q.Spec.TopologySpreadConstraints, func(t corev1.TopologySpreadConstraint) bool { return reflect.DeepEqual(s, t) })
+	})
 }
 
 // ordersTried is how many orders of binding Check tries.
 const ordersTried = 6
 
-// tryOrder puts the pods where the plan says, those first that were refused
-// most often, and returns those that are refused now.
-func (c *Case) tryOrder(nodes []*corev1.Node, target map[string]string, refused map[string]int, bySize bool) ([]string, error) {
+// tryOrder puts the pods where the plan says, those of the highest rank first,
+// and returns those that are refused.
+func (c *Case) tryOrder(nodes []*corev1.Node, target map[string]string, rank map[string]int, bySize bool) ([]*corev1.Pod, error) {
 	w, err := c.newWorld(nodes, scheduling.IgnorePreferences)
 	if err != nil {
 		return nil, err
@@ -90,11 +113,11 @@ func (c *Case) tryOrder(nodes []*corev1.Node, target map[string]string, refused 
 		})
 		return w.place(target, existing, nil, false)
 	}
-	return w.place(target, existing, refused, true)
+	return w.place(target, existing, rank, true)
 }
 
 // place puts all pods where they belong, again and again until nothing moves.
-func (w *world) place(target map[string]string, existing map[string]*scheduling.ExistingNode, refused map[string]int, sorted bool) ([]string, error) {
+func (w *world) place(target map[string]string, existing map[string]*scheduling.ExistingNode, rank map[string]int, sorted bool) ([]*corev1.Pod, error) {
 	left := slices.Clone(w.pods)
 	// Pods that nothing holds back must not come first: they can make a spread
 	// uneven that would allow both the other way round.
@@ -102,7 +125,7 @@ func (w *world) place(target map[string]string, existing map[string]*scheduling.
 		if !sorted {
 			return 0
 		}
-		if d := refused[b.Name] - refused[a.Name]; d != 0 {
+		if d := rank[b.Name] - rank[a.Name]; d != 0 {
 			return d
 		}
 		return len(b.Spec.TopologySpreadConstraints) - len(a.Spec.TopologySpreadConstraints)
@@ -129,12 +152,11 @@ func (w *world) place(target map[string]string, existing map[string]*scheduling.
 			}
 		}
 		if at < 0 {
-			var names []string
 			var errs []error
 			for _, p := range left {
-				names, errs = append(names, p.Name), append(errs, why[p.Name])
+				errs = append(errs, why[p.Name])
 			}
-			return names, fmt.Errorf("%d pods are not allowed where the plan puts them: %w", len(left), errors.Join(errs...))
+			return left, fmt.Errorf("%d pods are not allowed where the plan puts them: %w", len(left), errors.Join(errs...))
 		}
 		left = slices.Delete(left, at, at+1)
 	}
@@ -218,12 +240,22 @@ func withoutSoft(p *corev1.Pod) *corev1.Pod {
 	var spreads []corev1.TopologySpreadConstraint
 	for _, s := range p.Spec.TopologySpreadConstraints {
 		if s.WhenUnsatisfiable == corev1.DoNotSchedule {
-			spreads = append(spreads, s)
+			spreads = append(spreads, ofItsOwn(s))
 		}
 	}
 	p.Spec.TopologySpreadConstraints = spreads
 	p.Spec.Tolerations = append(p.Spec.Tolerations, corev1.Toleration{Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectPreferNoSchedule})
 	return p
+}
+
+// ofItsOwn makes spreads differ to Karpenter that differ in minDomains only: by
+// a condition that all pods meet. The selector belongs to a copy.
+func ofItsOwn(s corev1.TopologySpreadConstraint) corev1.TopologySpreadConstraint {
+	if s.MinDomains != nil {
+		s.LabelSelector.MatchExpressions = append(s.LabelSelector.MatchExpressions,
+			metav1.LabelSelectorRequirement{Key: fmt.Sprintf("min-domains-%d", *s.MinDomains), Operator: metav1.LabelSelectorOpDoesNotExist})
+	}
+	return s
 }
 
 // nodeFor makes the node that a claim's cheapest choice would become.
