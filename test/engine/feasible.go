@@ -164,19 +164,21 @@ func (w *world) place(target map[string]string, existing map[string]*scheduling.
 }
 
 // put tries the alternatives of the pod's node affinity in turn.
-func (w *world) put(p *corev1.Pod, n *scheduling.ExistingNode) (err error) {
+func (w *world) put(p *corev1.Pod, n *scheduling.ExistingNode) error {
+	var errs []error
 	for _, alternative := range alternatives(p) {
 		if e := w.topology.Update(w.ctx, p); e != nil {
 			return e
 		}
 		data := dataOf(alternative)
-		var updated requirements.Requirements
-		if updated, _, err = n.CanAdd(w.ctx, p, data, nil, nil); err == nil {
+		updated, _, err := n.CanAdd(w.ctx, p, data, nil, nil)
+		if err == nil {
 			n.Add(w.ctx, p, data, updated, nil, nil)
 			return nil
 		}
+		errs = append(errs, err)
 	}
-	return err
+	return errors.Join(errs...)
 }
 
 // force puts a pod on a node unasked.
@@ -269,10 +271,10 @@ func (c *Case) nodeFor(claim *solver.Claim, i int) (*corev1.Node, error) {
 	labels := labelsOf(t, o)
 	maps.Copy(labels, pool.Spec.Template.Labels)
 	for _, r := range claim.Requirements {
-		settle(labels, r.Key, r.Operator, r.Values)
+		c.settle(labels, r.Key, r.Operator, r.Values)
 	}
 	for _, r := range pool.Spec.Template.Spec.Requirements {
-		settle(labels, r.Key, r.Operator, r.Values)
+		c.settle(labels, r.Key, r.Operator, r.Values)
 	}
 	maps.Copy(labels, map[string]string{corev1.LabelHostname: name, v1.NodePoolLabelKey: pool.Name, v1.NodeRegisteredLabelKey: "true", v1.NodeInitializedLabelKey: "true"})
 	if requirements.NewLabelRequirements(labels).Compatible(requirements.NewNodeSelectorRequirementsWithMinValues(pool.Spec.Template.Spec.Requirements...)) != nil {
@@ -283,8 +285,9 @@ func (c *Case) nodeFor(claim *solver.Claim, i int) (*corev1.Node, error) {
 	return n, nil
 }
 
-// settle gives a label that is still open a value that a requirement allows.
-func settle(labels map[string]string, key string, op corev1.NodeSelectorOperator, values []string) {
+// settle gives a label that is still open a value that a requirement allows;
+// where any would do, one that pods select, since both sides count on that.
+func (c *Case) settle(labels map[string]string, key string, op corev1.NodeSelectorOperator, values []string) {
 	if _, ok := labels[key]; ok {
 		return
 	}
@@ -292,7 +295,13 @@ func settle(labels map[string]string, key string, op corev1.NodeSelectorOperator
 	case corev1.NodeSelectorOpIn, solver.OpGte, solver.OpLte:
 		labels[key] = values[0]
 	case corev1.NodeSelectorOpExists, corev1.NodeSelectorOpNotIn:
-		labels[key] = "1"
+		labels[key] = "5"
+		for _, p := range c.Pods {
+			if v, ok := p.Spec.NodeSelector[key]; ok && (op == corev1.NodeSelectorOpExists || !slices.Contains(values, v)) {
+				labels[key] = v
+				return
+			}
+		}
 	}
 }
 
