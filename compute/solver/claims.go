@@ -119,7 +119,9 @@ func (p *problem) requirements(n *newNode, bits bitset) []Requirement {
 		conds = conds.add(c.key, c.set)
 	}
 	for _, pin := range n.pins {
-		conds = conds.add(pin.key, pin.set)
+		if !pin.set.absent() {
+			conds = conds.add(pin.key, pin.set)
+		}
 	}
 	for _, key := range []string{corev1.LabelTopologyZone, capacityTypeLabel} {
 		var left []string

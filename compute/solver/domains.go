@@ -14,6 +14,8 @@ type item struct {
 	count int        // pods not yet packed
 	pods  []int      // into the snapshot, in order
 	where []*feasible
+
+	asked, opens int // rounds: the last in which was asked whether a node could be opened, and in which one could
 }
 
 // assign decides where the pods of a class go on new nodes, and turns them into
@@ -75,17 +77,25 @@ func (p *problem) pinsID(pins []int) int {
 	return id
 }
 
-// noDomain stands for a key that a class does without.
-const noDomain = -1
+const (
+	noDomain  = -1 // stands for a key that a class does without
+	unlabeled = -2 // stands for nodes without the label
+)
+
+// mayLack tells whether a class without a rule of its own on a key may go to nodes without the label: only pools define some.
+func (p *problem) mayLack(c *class, key string) bool { return !c.owned(key) && !p.wellKnown(key) }
 
 // pinConditions are the conditions that domains stand for. They are shared.
 func (p *problem) pinConditions(c *class, pins []int) conditions {
-	if len(pins) == 1 && pins[0] != noDomain {
+	if len(pins) == 1 && pins[0] >= 0 {
 		return p.domains[c.keys[0]].condition(c.keys[0], pins[0])
 	}
 	var conds conditions
 	for i, d := range pins {
-		if d != noDomain {
+		switch {
+		case d == unlabeled:
+			conds = conds.add(c.keys[i], valueSet{gte: unboundedLow, lte: unboundedHigh})
+		case d != noDomain:
 			conds = conds.add(c.keys[i], oneValue(p.domains[c.keys[i]].names[d]))
 		}
 	}
@@ -100,13 +110,30 @@ func appendPins(b []byte, pins []int) []byte {
 	return b
 }
 
-// choose finds a domain for each key of the class.
+// choose finds a domain for each key of the class, if possible where limits and reservations still allow a node.
 func (p *problem) choose(c *class) (pins []int, ok bool) {
-	ok = p.combine(c, make([]int, 0, len(c.keys)), func(found []int) bool {
+	first := func(found []int) bool {
 		pins = found
 		return true
+	}
+	ok = p.combine(c, make([]int, 0, len(c.keys)), func(found []int) bool {
+		return p.opens(p.itemOf(c, found)) && first(found)
 	})
-	return pins, ok
+	return pins, ok || p.combine(c, make([]int, 0, len(c.keys)), first)
+}
+
+// opens tells whether limits and reservations left a node for an item when the round began.
+func (p *problem) opens(it *item) bool {
+	if it.asked != p.round {
+		it.asked = p.round
+		if slices.ContainsFunc(p.pools, func(pl *pool) bool {
+			f := p.feasibleIn(it, pl)
+			return f.ok() && (len(pl.limits.names) == 0 && len(p.reservations) == 0 || p.cheapestOffer(pl, f.bits) >= 0)
+		}) {
+			it.opens = p.round
+		}
+	}
+	return it.opens == p.round
 }
 
 // combine calls use with each combination of domains that the rules of the class allow, best first, until it says yes.
@@ -133,7 +160,8 @@ func (p *problem) combine(c *class, pins []int, use func([]int) bool) bool {
 		}
 	}
 	// Others may count the pod, but where it goes there is nothing to count.
-	return !possible && !c.owned(key) && p.combine(c, append(pins, noDomain), use)
+	return !possible && !c.owned(key) && p.combine(c, append(pins, noDomain), use) ||
+		possible && p.mayLack(c, key) && p.combine(c, append(pins, unlabeled), use)
 }
 
 // ranked sorts domains by what soft rules say, then by how few pods are there, then by price.

@@ -128,8 +128,11 @@ func (p *problem) pin(opt ruleOption, pins conditions, pl *pool) pinnedOption {
 		if p.off.fixed(pin.key) {
 			continue
 		}
-		if _, defined := pl.conds.get(pin.key); !defined && !p.wellKnown(pin.key) {
-			return pinnedOption{} // a node of the pool would not have the label
+		if _, defined := pl.conds.get(pin.key); !defined && !p.wellKnown(pin.key) { // a node of the pool does not have the label
+			if pin.set.absent() {
+				continue
+			}
+			return pinnedOption{}
 		}
 		rest = p.rest.merge(rest, p.rest.intern(conditions{pin}))
 		if rest < 0 {

@@ -66,6 +66,9 @@ func (p *problem) join(c *class, n *newNode, pins []int) bool {
 	key := c.keys[len(pins)]
 	names := p.domains[key].names
 	if set, pinned := n.pins.get(key); pinned {
+		if set.absent() {
+			return p.mayLack(c, key) && p.join(c, n, append(slices.Clone(pins), unlabeled))
+		}
 		d := slices.IndexFunc(names, set.has)
 		return d >= 0 && p.allowsAll(c, key, d) && p.join(c, n, append(slices.Clone(pins), d))
 	}
@@ -82,7 +85,8 @@ func (p *problem) join(c *class, n *newNode, pins []int) bool {
 		}
 		p.settle(n, key, d, -1)
 	}
-	return !possible && !c.owned(key) && p.join(c, n, append(slices.Clone(pins), noDomain))
+	return !possible && !c.owned(key) && p.join(c, n, append(slices.Clone(pins), noDomain)) ||
+		possible && p.mayLack(c, key) && p.join(c, n, append(slices.Clone(pins), unlabeled))
 }
 
 // domainsOn lists the domains of a key that a new node may still be in.

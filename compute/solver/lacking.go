@@ -32,6 +32,10 @@ func (p *problem) sells(pl *pool, name corev1.ResourceName) bool {
 }
 
 func hasSome(t *InstanceType, name corev1.ResourceName) bool {
+	if driver, ok := volumeDriver(name); ok {
+		limit, limited := t.VolumeLimits[driver]
+		return !limited || limit > 0
+	}
 	q := t.Allocatable[name]
 	return q.Sign() > 0
 }

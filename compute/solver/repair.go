@@ -90,10 +90,10 @@ func (p *problem) repairExisting() bool {
 
 // pinnedTo is the domain of a key that an item is in.
 func (p *problem) pinnedTo(it *item, key string) (int, bool) {
-	set, ok := it.pins.get(key)
+	set, _ := it.pins.get(key)
+	name, ok := set.single()
 	if !ok {
 		return 0, false
 	}
-	name, _ := set.single()
 	return p.domains[key].index[name], true
 }

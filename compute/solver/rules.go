@@ -125,9 +125,8 @@ func (p *problem) usable(alternatives []conditions) []conditions {
 // negative k it takes them out again.
 func (p *problem) record(c *class, it *item, k int) {
 	for _, g := range c.selected {
-		if set, ok := it.pins.get(g.key); ok && p.countsOnNew(g, it) {
-			name, _ := set.single()
-			g.selected[p.domains[g.key].index[name]] += k
+		if d, ok := p.pinnedTo(it, g.key); ok && p.countsOnNew(g, it) {
+			g.selected[d] += k
 		}
 		g.total += k
 	}
@@ -135,9 +134,8 @@ func (p *problem) record(c *class, it *item, k int) {
 		if g.hostname || !c.ownerOf(g) {
 			continue
 		}
-		if set, ok := it.pins.get(g.key); ok {
-			name, _ := set.single()
-			g.owners[p.domains[g.key].index[name]] += k
+		if d, ok := p.pinnedTo(it, g.key); ok {
+			g.owners[d] += k
 		}
 	}
 }

@@ -51,8 +51,11 @@ func (p *problem) quantity(name corev1.ResourceName, n int64) string {
 func pinString(pins conditions) string {
 	var words []string
 	for _, pin := range pins {
-		v, _ := pin.set.single()
-		words = append(words, pin.key+"="+v)
+		if v, ok := pin.set.single(); ok {
+			words = append(words, pin.key+"="+v)
+		} else {
+			words = append(words, "no "+pin.key)
+		}
 	}
 	return strings.Join(words, ", ")
 }

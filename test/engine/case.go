@@ -1,123 +1,132 @@
 package engine
 
 import (
+	"slices"
+
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	v1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 	"sigs.k8s.io/karpenter/pkg/cloudprovider"
 	"sigs.k8s.io/karpenter/pkg/scheduling"
 
 	"github.com/automode-dev/automode/compute/solver"
+	"github.com/automode-dev/automode/compute/state"
 )
 
 // Case is one problem in Karpenter's terms, from which both sides get theirs.
 type Case struct {
 	Name       string
-	Pods       []*corev1.Pod
-	Nodes      []*corev1.Node
-	Bound      []*corev1.Pod // pods on nodes
+	Pods       []*corev1.Pod   // that wait
+	Claims     []*v1.NodeClaim // all launched; those that are being deleted go away with their nodes
+	Nodes      []*corev1.Node  // of some of the claims: the others are in flight
+	Bound      []*corev1.Pod   // pods on nodes
 	Pools      []*v1.NodePool
 	Types      []*cloudprovider.InstanceType
 	DaemonSets []*corev1.Pod
 	Namespaces []*corev1.Namespace
+	Storage    []client.Object // claims, volumes, storage classes, CSINodes
 	// IgnorePreferences leaves soft constraints out on both sides.
 	IgnorePreferences bool
 }
 
-// Snapshot is the case as the solver takes it.
+// Snapshot is the case as the solver takes it, by way of the controllers' picture.
 func (c *Case) Snapshot() solver.Snapshot {
-	s := solver.Snapshot{DaemonSets: c.DaemonSets, Namespaces: map[string]map[string]string{}, WellKnown: map[string]bool{}}
-	s.Options.IgnorePreferences = c.IgnorePreferences
-	for key := range v1.WellKnownLabels {
-		s.WellKnown[key] = true
-	}
-	for _, n := range c.Namespaces {
-		s.Namespaces[n.Name] = n.Labels
-	}
-	for _, p := range c.Pods {
-		s.Pods = append(s.Pods, solver.Pod{Pod: p})
+	picture := state.NewPicture()
+	for _, o := range c.objects() {
+		picture.Set(o)
 	}
 	types := make([]*solver.InstanceType, len(c.Types))
 	for i, t := range c.Types {
-		types[i] = convertType(t)
+		types[i] = state.InstanceType(t)
 	}
-	for _, p := range c.Pools {
-		s.Pools = append(s.Pools, convertPool(p, types))
-	}
-	for _, n := range c.Nodes {
-		s.Nodes = append(s.Nodes, c.convertNode(n))
-	}
+	s, _ := picture.Snapshot(state.Question{Pods: c.Pods, Types: func(*v1.NodePool) []*solver.InstanceType { return types },
+		Movable: func(*corev1.Pod) bool { return true }, Options: solver.Options{IgnorePreferences: c.IgnorePreferences}})
 	return s
 }
 
-func (c *Case) convertNode(n *corev1.Node) solver.Node {
-	out := solver.Node{Name: n.Name, Pool: n.Labels[v1.NodePoolLabelKey], Labels: n.Labels, Taints: n.Spec.Taints,
-		Allocatable: n.Status.Allocatable, Capacity: n.Status.Capacity, Initialized: true} // Karpenter takes nodes without a claim for initialized
-	for _, p := range c.Bound {
-		if p.Spec.NodeName == n.Name {
-			out.Pods = append(out.Pods, p)
-		}
+// objects lists what is in the cluster.
+func (c *Case) objects() []client.Object {
+	out := slices.Clone(c.Storage)
+	for _, n := range c.Namespaces {
+		out = append(out, n)
 	}
-	return out
-}
-
-func convertPool(p *v1.NodePool, types []*solver.InstanceType) solver.Pool {
-	t := p.Spec.Template
-	out := solver.Pool{Name: p.Name, Taints: t.Spec.Taints, Types: types, Limits: corev1.ResourceList(p.Spec.Limits), Labels: map[string]string{v1.NodePoolLabelKey: p.Name}}
-	if p.Spec.Weight != nil {
-		out.Weight = *p.Spec.Weight
-	}
-	for k, v := range t.Labels {
-		out.Labels[k] = v
-	}
-	for _, r := range t.Spec.Requirements {
-		req := solver.Requirement{Key: r.Key, Operator: r.Operator, Values: r.Values}
-		if r.MinValues != nil {
-			req.MinValues = *r.MinValues
-		}
-		out.Requirements = append(out.Requirements, req)
-	}
-	return out
-}
-
-func convertType(t *cloudprovider.InstanceType) *solver.InstanceType {
-	out := &solver.InstanceType{Name: t.Name, Capacity: t.Capacity, Allocatable: t.Allocatable()}
-	for _, r := range t.Requirements.NodeSelectorRequirements() {
-		out.Requirements = append(out.Requirements, solver.Requirement{Key: r.Key, Operator: r.Operator, Values: r.Values})
-	}
-	for _, o := range t.Offerings {
-		of := solver.Offering{Price: o.Price, Available: o.Available, Labels: map[string]string{}}
-		for key, r := range o.Requirements {
-			of.Labels[key] = r.Any()
-		}
-		if o.CapacityType() == v1.CapacityTypeReserved {
-			of.Reservation, of.Remaining = o.ReservationID(), o.ReservationCapacity
-		}
-		out.Offerings = append(out.Offerings, of)
-	}
-	return out
-}
-
-// covered tells whether every domain of a node is also one that some pool could
-// make. Karpenter's anti-affinity does not see other domains.
-func (c *Case) covered() bool {
-	known := map[string]bool{}
 	for _, p := range c.Pools {
+		out = append(out, p)
+	}
+	for _, d := range c.DaemonSets {
+		out = append(out, &appsv1.DaemonSet{ObjectMeta: d.ObjectMeta, Spec: appsv1.DaemonSetSpec{Template: corev1.PodTemplateSpec{ObjectMeta: d.ObjectMeta, Spec: d.Spec}}})
+	}
+	for _, n := range c.Claims {
+		out = append(out, n)
+	}
+	for _, n := range c.Nodes {
+		out = append(out, n)
+	}
+	for _, p := range c.Bound {
+		out = append(out, p)
+	}
+	return out
+}
+
+// toPlace lists the pods that wait and those on nodes that go away.
+func (c *Case) toPlace() []*corev1.Pod {
+	out := slices.Clone(c.Pods)
+	for _, p := range c.Bound {
+		if claim := c.claimOf(p.Spec.NodeName); claim != nil && !claim.DeletionTimestamp.IsZero() {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// claimOf finds the claim of a node.
+func (c *Case) claimOf(node string) *v1.NodeClaim {
+	for _, n := range c.Claims {
+		if n.Status.NodeName == node {
+			return n
+		}
+	}
+	return nil
+}
+
+// staying lists the claims whose nodes do not go away.
+func (c *Case) staying() []*v1.NodeClaim {
+	return slices.DeleteFunc(slices.Clone(c.Claims), func(n *v1.NodeClaim) bool { return !n.DeletionTimestamp.IsZero() })
+}
+
+// comparable tells whether both sides see the same domains: those of nodes are
+// some that a pool could make, which Karpenter's anti-affinity does not see
+// otherwise, and what types and pools list can be had in some offering.
+func (c *Case) comparable() bool {
+	keys := []string{corev1.LabelTopologyZone, v1.CapacityTypeLabelKey}
+	known, listed := map[string]bool{}, map[string]bool{}
+	for _, p := range c.orderedPools() {
 		reqs := scheduling.NewNodeSelectorRequirementsWithMinValues(p.Spec.Template.Spec.Requirements...)
 		for _, t := range c.Types {
+			for _, key := range keys {
+				for _, v := range t.Requirements.Get(key).Values() {
+					listed[key+v] = listed[key+v] || reqs.Get(key).Has(v)
+				}
+			}
 			for _, o := range t.Offerings {
-				for _, key := range []string{corev1.LabelTopologyZone, v1.CapacityTypeLabelKey} {
-					if v := o.Requirements.Get(key).Any(); o.Available && reqs.Get(key).Has(v) {
-						known[key+v] = true
-					}
+				if !o.Available || !reqs.IsCompatible(t.Requirements, scheduling.AllowUndefinedWellKnownLabels) || !reqs.IsCompatible(o.Requirements, scheduling.AllowUndefinedWellKnownLabels) {
+					continue
+				}
+				for _, key := range keys {
+					known[key+o.Requirements.Get(key).Any()] = true
 				}
 			}
 		}
 	}
-	for _, n := range c.Nodes {
-		for _, key := range []string{corev1.LabelTopologyZone, v1.CapacityTypeLabelKey} {
-			if !known[key+n.Labels[key]] {
-				return false
-			}
+	for _, n := range c.Claims {
+		for _, key := range keys {
+			listed[key+n.Labels[key]] = true
+		}
+	}
+	for domain, ok := range listed {
+		if ok && !known[domain] {
+			return false
 		}
 	}
 	return true

@@ -4,8 +4,10 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 	v1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 )
 
@@ -24,10 +26,23 @@ func (g *generator) deployment() {
 			rule(template)
 		}
 	}
+	if g.chance(10) {
+		template.Spec.Priority = ptr.To(pick(g, int32(-10), 100, 1000))
+	}
+	if g.chance(8) {
+		template.Spec.Containers[0].Resources.Requests[gpuResource] = *resource.NewQuantity(int64(1+g.r.IntN(2)), resource.DecimalSI)
+	}
+	volumes := g.chance(8)
 	for range 1 + g.r.IntN(8) {
 		p := template.DeepCopy()
 		p.Name = fmt.Sprintf("pod-%03d", len(g.c.Pods))
 		p.UID = types.UID(p.Name)
+		switch {
+		case volumes && g.chance(50):
+			g.mountNew(p)
+		case volumes:
+			g.mountOld(p, pick(g, zones...))
+		}
 		g.c.Pods = append(g.c.Pods, p)
 	}
 }
@@ -95,6 +110,9 @@ func (g *generator) spread(p *corev1.Pod) {
 	if g.chance(15) {
 		policy := pick(g, corev1.NodeInclusionPolicyHonor, corev1.NodeInclusionPolicyIgnore)
 		c.NodeTaintsPolicy, c.NodeAffinityPolicy = &policy, &policy
+	}
+	if g.chance(10) {
+		c.MatchLabelKeys = []string{"version"}
 	}
 	p.Spec.TopologySpreadConstraints = append(p.Spec.TopologySpreadConstraints, c)
 }

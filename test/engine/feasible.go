@@ -16,6 +16,7 @@ import (
 	v1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 	"sigs.k8s.io/karpenter/pkg/cloudprovider"
 	"sigs.k8s.io/karpenter/pkg/controllers/provisioning/scheduling"
+	"sigs.k8s.io/karpenter/pkg/controllers/state"
 	requirements "sigs.k8s.io/karpenter/pkg/scheduling"
 	"sigs.k8s.io/karpenter/pkg/utils/resources"
 
@@ -45,15 +46,21 @@ func (c *Case) Check(plan solver.Plan) error {
 			target[p.Namespace+"/"+p.Name] = pl.Node
 		}
 	}
-	if got, want := len(target)+len(plan.Unplaced), len(c.Pods); got != want {
+	if got, want := len(target)+len(plan.Unplaced), len(c.toPlace()); got != want {
 		return fmt.Errorf("the plan speaks of %d pods, the case has %d", got, want)
 	}
-	if err := c.checkLimits(plan); err != nil {
+	if err := errors.Join(c.checkLimits(plan), c.checkReservations(plan)); err != nil {
 		return err
 	}
 	labelsOn := func(p *corev1.Pod) map[string]string {
+		name := target[p.Namespace+"/"+p.Name]
 		for _, n := range slices.Concat(nodes, c.Nodes) {
-			if n.Name == target[p.Namespace+"/"+p.Name] {
+			if n.Name == name {
+				return n.Labels
+			}
+		}
+		for _, n := range c.Claims {
+			if n.Name == name {
 				return n.Labels
 			}
 		}
@@ -70,7 +77,7 @@ func (c *Case) Check(plan solver.Plan) error {
 		}
 		for _, p := range left {
 			rank[p.Name]++
-			for _, q := range hard.Pods {
+			for _, q := range hard.toPlace() {
 				if inTheWay(p, q, labelsOn) {
 					rank[q.Name]--
 				}
@@ -101,7 +108,7 @@ func (c *Case) tryOrder(nodes []*corev1.Node, target map[string]string, rank map
 	c.register(w)
 	existing := map[string]*scheduling.ExistingNode{}
 	for _, n := range w.nodes {
-		existing[n.Name()] = scheduling.NewExistingNode(n, w.topology, n.Taints(), c.daemonsOn(n.Node), nil, false)
+		existing[n.Name()] = scheduling.NewExistingNode(n, w.topology, n.Taints(), c.daemonsOn(n), nil, false)
 	}
 	if bySize {
 		slices.SortStableFunc(w.pods, func(a, b *corev1.Pod) int {
@@ -163,32 +170,49 @@ func (w *world) place(target map[string]string, existing map[string]*scheduling.
 	return nil, nil
 }
 
-// put tries the alternatives of the pod's node affinity in turn.
+// put tries the alternatives of the pod's node affinity and of its volumes in
+// turn, since Karpenter tells of the last one only.
 func (w *world) put(p *corev1.Pod, n *scheduling.ExistingNode) error {
+	volumes, err := requirements.GetVolumes(w.ctx, w.client, p)
+	if err != nil {
+		return fmt.Errorf("reading volumes: %w", err)
+	}
 	var errs []error
 	for _, alternative := range alternatives(p) {
-		if e := w.topology.Update(w.ctx, p); e != nil {
-			return e
+		if err := w.topology.Update(w.ctx, p); err != nil {
+			return fmt.Errorf("counting: %w", err)
 		}
-		data := dataOf(alternative)
-		updated, _, err := n.CanAdd(w.ctx, p, data, nil, nil)
-		if err == nil {
-			n.Add(w.ctx, p, data, updated, nil, nil)
-			return nil
+		for _, data := range w.dataOf(alternative) {
+			updated, _, err := n.CanAdd(w.ctx, p, data, volumes, nil)
+			if err == nil {
+				n.Add(w.ctx, p, data, updated, volumes, nil)
+				return nil
+			}
+			errs = append(errs, err)
 		}
-		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
 
 // force puts a pod on a node unasked.
 func (w *world) force(p *corev1.Pod, n *scheduling.ExistingNode) {
-	n.Add(w.ctx, p, dataOf(p), requirements.NewLabelRequirements(n.Labels()), nil, nil)
+	n.Add(w.ctx, p, w.dataOf(p)[0], requirements.NewLabelRequirements(n.Labels()), nil, nil)
 }
 
-func dataOf(p *corev1.Pod) *scheduling.PodData {
+// dataOf is what Karpenter keeps of a pod, for each alternative of its volumes.
+func (w *world) dataOf(p *corev1.Pod) []*scheduling.PodData {
 	reqs := requirements.NewStrictPodRequirements(p)
-	return &scheduling.PodData{Requests: resources.RequestsForPods(p), Requirements: reqs, StrictRequirements: reqs}
+	data := scheduling.PodData{Requests: resources.RequestsForPods(p), Requirements: reqs, StrictRequirements: reqs}
+	if len(w.volumes[p.UID]) == 0 {
+		return []*scheduling.PodData{&data}
+	}
+	var out []*scheduling.PodData
+	for _, v := range w.volumes[p.UID] {
+		one := data
+		one.VolumeRequirements = []requirements.Requirements{v}
+		out = append(out, &one)
+	}
+	return out
 }
 
 var unknown = regexp.MustCompile(`pod anti-affinity, key=.*\(counts = (.*), podDomains = .*, nodeDomains = .* In \[([^ ]*)\]`)
@@ -219,9 +243,12 @@ func alternatives(p *corev1.Pod) []*corev1.Pod {
 // one, and then forgets what it has counted for the pod's other rules.
 func (c *Case) HardOnly() *Case {
 	hard := *c
-	hard.Pods = nil
+	hard.Pods, hard.Bound = nil, nil
 	for _, p := range c.Pods {
 		hard.Pods = append(hard.Pods, withoutSoft(p))
+	}
+	for _, p := range c.Bound {
+		hard.Bound = append(hard.Bound, withoutSoft(p))
 	}
 	return &hard
 }
@@ -264,13 +291,16 @@ func ofItsOwn(s corev1.TopologySpreadConstraint) corev1.TopologySpreadConstraint
 func (c *Case) nodeFor(claim *solver.Claim, i int) (*corev1.Node, error) {
 	pool := c.pool(claim.Pool)
 	t, o := c.offering(claim)
-	if pool == nil || o == nil {
-		return nil, fmt.Errorf("claim %d: no pool %q or no offering %+v", i, claim.Pool, claim.Cheapest)
+	if pool == nil || pool.Spec.Replicas != nil || o == nil {
+		return nil, fmt.Errorf("claim %d: no pool %q that gets nodes, or no offering %+v", i, claim.Pool, claim.Cheapest)
 	}
 	name := fmt.Sprintf("planned-%d", i)
 	labels := labelsOf(t, o)
 	maps.Copy(labels, pool.Spec.Template.Labels)
 	for _, r := range claim.Requirements {
+		if r.Operator == corev1.NodeSelectorOpIn && !defines(pool, r.Key) {
+			return nil, fmt.Errorf("claim %d: pool %s does not define label %s", i, pool.Name, r.Key)
+		}
 		c.settle(labels, r.Key, r.Operator, r.Values)
 	}
 	for _, r := range pool.Spec.Template.Spec.Requirements {
@@ -283,6 +313,13 @@ func (c *Case) nodeFor(claim *solver.Claim, i int) (*corev1.Node, error) {
 	n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}, Spec: corev1.NodeSpec{ProviderID: "test:///" + name, Taints: pool.Spec.Template.Spec.Taints}}
 	n.Status.Allocatable, n.Status.Capacity = t.Allocatable(), t.Capacity
 	return n, nil
+}
+
+// defines tells whether nodes of a pool may have a label.
+func defines(p *v1.NodePool, key string) bool {
+	_, ok := p.Spec.Template.Labels[key]
+	return ok || v1.WellKnownLabels.Has(key) || slices.ContainsFunc(p.Spec.Template.Spec.Requirements,
+		func(r v1.NodeSelectorRequirementWithMinValues) bool { return r.Key == key })
 }
 
 // settle gives a label that is still open a value that a requirement allows;
@@ -329,11 +366,11 @@ func (c *Case) offering(claim *solver.Claim) (*cloudprovider.InstanceType, *clou
 }
 
 // daemonsOn is what DaemonSets ask of a node, as Karpenter counts it.
-func (c *Case) daemonsOn(n *corev1.Node) corev1.ResourceList {
+func (c *Case) daemonsOn(n *state.StateNode) corev1.ResourceList {
 	var pods []*corev1.Pod
 	for _, d := range c.DaemonSets {
-		if requirements.Taints(n.Spec.Taints).ToleratesPod(d) == nil &&
-			requirements.NewLabelRequirements(n.Labels).Compatible(requirements.NewStrictPodRequirements(d)) == nil {
+		if requirements.Taints(n.Taints()).ToleratesPod(d) == nil &&
+			requirements.NewLabelRequirements(n.Labels()).Compatible(requirements.NewStrictPodRequirements(d)) == nil {
 			pods = append(pods, d)
 		}
 	}
@@ -348,7 +385,7 @@ func (c *Case) checkLimits(plan solver.Plan) error {
 		if !slices.ContainsFunc(plan.Claims, func(claim solver.Claim) bool { return claim.Pool == p.Name }) {
 			continue
 		}
-		for _, n := range c.Nodes {
+		for _, n := range c.staying() {
 			if n.Labels[v1.NodePoolLabelKey] == p.Name {
 				used = resources.Merge(used, n.Status.Capacity, corev1.ResourceList{resources.Node: *one})
 			}
@@ -370,6 +407,20 @@ func (c *Case) checkLimits(plan solver.Plan) error {
 		for name, limit := range p.Spec.Limits {
 			if u := used[name]; u.Cmp(limit) > 0 {
 				return fmt.Errorf("pool %s: %s of %s is used, the limit is %s", p.Name, u.String(), name, limit.String())
+			}
+		}
+	}
+	return nil
+}
+
+// checkReservations tells whether no more claims use a capacity reservation than it has places.
+func (c *Case) checkReservations(plan solver.Plan) error {
+	used := map[string]int{}
+	for i := range plan.Claims {
+		if id := plan.Claims[i].Cheapest.Reservation; id != "" {
+			used[id]++
+			if _, o := c.offering(&plan.Claims[i]); o != nil && used[id] > o.ReservationCapacity {
+				return fmt.Errorf("reservation %s has %d places, %d claims use it", id, o.ReservationCapacity, used[id])
 			}
 		}
 	}

@@ -2,15 +2,23 @@ package engine
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
+	"strconv"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 	v1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 	"sigs.k8s.io/karpenter/pkg/cloudprovider"
+	kfake "sigs.k8s.io/karpenter/pkg/cloudprovider/fake"
 	"sigs.k8s.io/karpenter/pkg/scheduling"
+
+	"github.com/automode-dev/automode/compute/solver"
 )
 
 var zones = []string{"zone-a", "zone-b", "zone-c"}
@@ -22,6 +30,7 @@ func Generate(seed uint64) *Case {
 	g.c.Namespaces = []*corev1.Namespace{namespace("default", "a"), namespace("other", "b")}
 	g.types()
 	g.pools()
+	g.classes()
 	g.nodes()
 	g.daemons()
 	for len(g.c.Pods) < 1+g.r.IntN(40) {
@@ -44,8 +53,9 @@ func namespace(name, team string) *corev1.Namespace {
 }
 
 // types makes instance types of three shapes and two architectures, with some
-// offerings missing.
+// offerings missing and some reserved, and in some cases with GPUs.
 func (g *generator) types() {
+	gpus := g.chance(40)
 	for _, arch := range []string{"amd64", "arm64"} {
 		for _, shape := range []int64{2, 4, 8} {
 			for _, cpu := range []int64{2, 4, 8, 16} {
@@ -57,6 +67,7 @@ func (g *generator) types() {
 						scheduling.NewRequirement(corev1.LabelOSStable, corev1.NodeSelectorOpIn, "linux"),
 						scheduling.NewRequirement(corev1.LabelWindowsBuild, corev1.NodeSelectorOpDoesNotExist),
 						scheduling.NewRequirement(corev1.LabelTopologyRegion, corev1.NodeSelectorOpIn, "region"),
+						scheduling.NewRequirement(kfake.IntegerInstanceLabelKey, corev1.NodeSelectorOpIn, strconv.FormatInt(cpu, 10)),
 						scheduling.NewRequirement(corev1.LabelTopologyZone, corev1.NodeSelectorOpIn, zones...),
 						scheduling.NewRequirement(v1.CapacityTypeLabelKey, corev1.NodeSelectorOpIn, v1.CapacityTypeSpot, v1.CapacityTypeOnDemand)),
 					Capacity: amounts(cpu*1000, cpu*shape<<10, 4+cpu*4),
@@ -76,10 +87,23 @@ func (g *generator) types() {
 						t.Offerings = append(t.Offerings, o)
 					}
 				}
+				if gpus && shape == 8 {
+					t.Capacity[gpuResource] = *resource.NewQuantity(cpu/2, resource.DecimalSI)
+				}
+				if g.chance(5) {
+					t.Offerings = append(t.Offerings, g.reserved(name))
+					t.Requirements[v1.CapacityTypeLabelKey].Insert(v1.CapacityTypeReserved)
+				}
 				g.c.Types = append(g.c.Types, t)
 			}
 		}
 	}
+}
+
+// reserved is an offering of a capacity reservation with a few places.
+func (g *generator) reserved(name string) *cloudprovider.Offering {
+	return &cloudprovider.Offering{Price: 1e-6, Available: true, ReservationCapacity: 1 + g.r.IntN(3), Requirements: scheduling.NewLabelRequirements(map[string]string{
+		corev1.LabelTopologyZone: pick(g, zones...), v1.CapacityTypeLabelKey: v1.CapacityTypeReserved, cloudprovider.ReservationIDLabel: "cr-" + name})}
 }
 
 func amounts(cpuMilli, memoryMi, pods int64) corev1.ResourceList {
@@ -117,6 +141,15 @@ func (g *generator) pools() {
 			require("open", corev1.NodeSelectorOpExists)
 		}
 		if g.chance(20) {
+			g.narrow(require)
+		}
+		if g.chance(5) {
+			p.Spec.Replicas = ptr.To(int64(3))
+		}
+		if g.chance(15) {
+			p.Spec.Template.Spec.StartupTaints = []corev1.Taint{{Key: "starting", Effect: corev1.TaintEffectNoExecute}}
+		}
+		if g.chance(20) {
 			p.Spec.Template.Labels = map[string]string{"color": pick(g, "red", "blue")}
 		}
 		if g.chance(25) {
@@ -137,6 +170,28 @@ func (g *generator) pools() {
 	}
 }
 
+// narrow adds a requirement of the rarer kinds to a pool.
+func (g *generator) narrow(require func(key string, op corev1.NodeSelectorOperator, values ...string)) {
+	cpu := pick(g, "2", "4", "8")
+	switch g.r.IntN(7) {
+	case 0:
+		require(kfake.IntegerInstanceLabelKey, corev1.NodeSelectorOpGt, cpu)
+	case 1:
+		require(kfake.IntegerInstanceLabelKey, corev1.NodeSelectorOpLt, "16")
+	case 2:
+		require(kfake.IntegerInstanceLabelKey, solver.OpGte, cpu)
+	case 3:
+		require(kfake.IntegerInstanceLabelKey, solver.OpLte, "8")
+	case 4:
+		require(kfake.IntegerInstanceLabelKey, corev1.NodeSelectorOpNotIn, cpu)
+	case 5:
+		require(corev1.LabelTopologyZone, corev1.NodeSelectorOpNotIn, pick(g, zones...))
+	case 6:
+		require("shade", corev1.NodeSelectorOpDoesNotExist)
+	}
+}
+
+// nodes makes some nodes: most run, some are starting, in flight or going away.
 func (g *generator) nodes() {
 	if g.chance(40) {
 		return
@@ -145,27 +200,66 @@ func (g *generator) nodes() {
 		t := g.c.Types[g.r.IntN(len(g.c.Types))]
 		o := t.Offerings[g.r.IntN(len(t.Offerings))]
 		pool := g.c.Pools[g.r.IntN(len(g.c.Pools))]
-		name := fmt.Sprintf("node-%d", i)
-		n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labelsOf(t, o)}, Spec: corev1.NodeSpec{ProviderID: "test:///" + name}}
-		for k, v := range map[string]string{corev1.LabelHostname: name, v1.NodePoolLabelKey: pool.Name, v1.NodeRegisteredLabelKey: "true", v1.NodeInitializedLabelKey: pick(g, "true", "false")} {
-			n.Labels[k] = v
+		claim := g.claim(fmt.Sprintf("node-%d", i), pool, t, o)
+		g.c.Claims = append(g.c.Claims, claim)
+		if g.chance(15) {
+			continue // in flight
 		}
-		for k, v := range pool.Spec.Template.Labels {
-			n.Labels[k] = v
+		if g.chance(12) {
+			claim.DeletionTimestamp = &metav1.Time{Time: time.Now()}
 		}
-		n.Spec.Taints = pool.Spec.Template.Spec.Taints
-		n.Status.Allocatable, n.Status.Capacity = t.Allocatable(), t.Capacity
+		n := g.node(claim, g.chance(30))
 		g.c.Nodes = append(g.c.Nodes, n)
+		volumes := 0
 		for j := range g.r.IntN(4) {
-			p := g.pod(fmt.Sprintf("bound-%d-%d", i, j), pick(g, "web", "db", "batch"), int64(100+g.r.IntN(300)), 128)
-			if g.chance(15) {
-				p.Spec.Affinity = &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{g.term(pick(g, "web", "db", "batch"))}}}
-			}
-			p.Spec.NodeName = name
-			p.Status.Phase = corev1.PodRunning
-			g.c.Bound = append(g.c.Bound, p)
+			volumes += len(g.bound(fmt.Sprintf("bound-%d-%d", i, j), n).Spec.Volumes)
+		}
+		if g.chance(40) {
+			g.limitVolumes(n.Name, max(1, volumes+g.r.IntN(3)))
 		}
 	}
+}
+
+// claim makes the claim of a pool that became a type in one of its offerings.
+func (g *generator) claim(name string, pool *v1.NodePool, t *cloudprovider.InstanceType, o *cloudprovider.Offering) *v1.NodeClaim {
+	n := &v1.NodeClaim{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labelsOf(t, o)}}
+	n.Labels[v1.NodePoolLabelKey] = pool.Name
+	maps.Copy(n.Labels, pool.Spec.Template.Labels)
+	n.Spec.NodeClassRef = pool.Spec.Template.Spec.NodeClassRef
+	n.Spec.Taints, n.Spec.StartupTaints = pool.Spec.Template.Spec.Taints, pool.Spec.Template.Spec.StartupTaints
+	n.Status.ProviderID, n.Status.Allocatable, n.Status.Capacity = "test:///"+name, t.Allocatable(), t.Capacity
+	n.StatusConditions().SetTrue(v1.ConditionTypeLaunched)
+	return n
+}
+
+// node makes the node of a claim. One that is starting has its startup taints, and no GPUs yet.
+func (g *generator) node(claim *v1.NodeClaim, starting bool) *corev1.Node {
+	claim.Status.NodeName = claim.Name
+	n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: claim.Name, Labels: maps.Clone(claim.Labels)}, Spec: corev1.NodeSpec{ProviderID: claim.Status.ProviderID}}
+	maps.Copy(n.Labels, map[string]string{corev1.LabelHostname: n.Name, v1.NodeRegisteredLabelKey: "true", v1.NodeInitializedLabelKey: "true"})
+	n.Spec.Taints = claim.Spec.Taints
+	n.Status.Allocatable, n.Status.Capacity = maps.Clone(claim.Status.Allocatable), maps.Clone(claim.Status.Capacity)
+	if starting {
+		delete(n.Labels, v1.NodeInitializedLabelKey)
+		n.Spec.Taints = slices.Concat(n.Spec.Taints, claim.Spec.StartupTaints)
+		delete(n.Status.Allocatable, gpuResource)
+	}
+	return n
+}
+
+// bound makes a pod on a node.
+func (g *generator) bound(name string, n *corev1.Node) *corev1.Pod {
+	p := g.pod(name, pick(g, "web", "db", "batch"), int64(100+g.r.IntN(300)), 128)
+	if g.chance(15) {
+		p.Spec.Affinity = &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{g.term(pick(g, "web", "db", "batch"))}}}
+	}
+	if g.chance(15) {
+		g.mountOld(p, n.Labels[corev1.LabelTopologyZone])
+	}
+	p.Spec.NodeName = n.Name
+	p.Status.Phase = corev1.PodRunning
+	g.c.Bound = append(g.c.Bound, p)
+	return p
 }
 
 func (g *generator) daemons() {
@@ -183,7 +277,7 @@ func (g *generator) daemons() {
 }
 
 func (g *generator) pod(name, app string, cpu, memoryMi int64) *corev1.Pod {
-	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name, UID: types.UID(name), Labels: map[string]string{"app": app}}}
+	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name, UID: types.UID(name), Labels: map[string]string{"app": app, "version": pick(g, "v1", "v2")}}}
 	p.Spec.Containers = []corev1.Container{{Name: "c", Resources: corev1.ResourceRequirements{Requests: amounts(cpu, memoryMi, 0)}}}
 	p.Status.Phase = corev1.PodPending
 	return p

@@ -3,15 +3,15 @@ package engine
 import (
 	"context"
 	"fmt"
-	"math"
+	"slices"
 	"syscall"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/record"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	v1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 	"sigs.k8s.io/karpenter/pkg/cloudprovider"
 	kfake "sigs.k8s.io/karpenter/pkg/cloudprovider/fake"
@@ -20,6 +20,10 @@ import (
 	"sigs.k8s.io/karpenter/pkg/events"
 	"sigs.k8s.io/karpenter/pkg/operator/injection"
 	"sigs.k8s.io/karpenter/pkg/operator/options"
+	requirements "sigs.k8s.io/karpenter/pkg/scheduling"
+
+	"github.com/automode-dev/automode/compute/solver"
+	picture "github.com/automode-dev/automode/compute/state"
 )
 
 // world is a case set up for Karpenter's code.
@@ -31,6 +35,7 @@ type world struct {
 	types    map[string][]*cloudprovider.InstanceType
 	topology *scheduling.Topology
 	pods     []*corev1.Pod
+	volumes  map[types.UID][]requirements.Requirements // by pod: what its volumes ask of a node, as alternatives
 }
 
 // newWorld puts the case's nodes, and extra ones, into Karpenter's state.
@@ -39,21 +44,17 @@ func (c *Case) newWorld(extra []*corev1.Node, opts ...scheduling.Options) (*worl
 	w.ctx = options.ToContext(injection.WithControllerName(context.Background(), "provisioner"), &options.Options{
 		PreferencePolicy: options.PreferencePolicyRespect, MinValuesPolicy: options.MinValuesPolicyStrict, IgnoreDRARequests: true,
 		FeatureGates: options.FeatureGates{ReservedCapacity: true}})
-	b := fake.NewClientBuilder().WithIndex(&corev1.Pod{}, "spec.nodeName", func(o client.Object) []string {
-		return []string{o.(*corev1.Pod).Spec.NodeName}
-	})
-	for _, n := range c.Namespaces {
-		b = b.WithObjects(n)
+	objects := newObjects()
+	c = c.started()
+	for _, o := range c.objects() {
+		objects.add(o)
 	}
-	for _, n := range c.Nodes {
-		b = b.WithObjects(n.DeepCopy())
-	}
-	for _, p := range c.Bound {
-		b = b.WithObjects(p.DeepCopy())
-	}
-	w.client = b.Build()
+	w.client = objects
 	w.cluster = state.NewCluster(clock.RealClock{}, w.client, kfake.NewCloudProvider())
-	for _, n := range append(append([]*corev1.Node{}, c.Nodes...), extra...) {
+	for _, n := range c.Claims {
+		w.cluster.UpdateNodeClaim(n.DeepCopy())
+	}
+	for _, n := range slices.Concat(c.Nodes, extra) {
 		if err := w.cluster.UpdateNode(w.ctx, n.DeepCopy()); err != nil {
 			return nil, fmt.Errorf("adding node %s: %w", n.Name, err)
 		}
@@ -63,71 +64,95 @@ func (c *Case) newWorld(extra []*corev1.Node, opts ...scheduling.Options) (*worl
 			return nil, fmt.Errorf("adding pod %s: %w", p.Name, err)
 		}
 	}
-	w.nodes = w.cluster.DeepCopyNodes()
-	for _, p := range c.Pools {
+	w.nodes = w.cluster.DeepCopyNodes().Active()
+	for _, p := range c.orderedPools() {
 		w.types[p.Name] = c.Types
 	}
-	for _, p := range c.Pods {
-		w.pods = append(w.pods, p.DeepCopy())
+	w.volumes = map[types.UID][]requirements.Requirements{}
+	for _, p := range c.toPlace() {
+		p = p.DeepCopy()
+		alternatives, err := scheduling.NewVolumeTopology(w.client).GetRequirements(w.ctx, p)
+		if err != nil {
+			return nil, fmt.Errorf("reading the volumes of pod %s: %w", p.Name, err)
+		}
+		w.pods, w.volumes[p.UID] = append(w.pods, p), alternatives
 	}
 	var err error
 	w.topology, err = scheduling.NewTopology(w.ctx, w.client, w.cluster, w.nodes, c.orderedPools(), w.types, w.pods, opts...)
 	return w, err
 }
 
-// orderedPools lists the pools as Karpenter's provisioner hands them on.
+// started is the case with nodes that have lost their startup taints. Karpenter
+// counts no pods on the others where spreads honour taints.
+func (c *Case) started() *Case {
+	out := *c
+	out.Nodes = nil
+	for _, n := range c.Nodes {
+		n = n.DeepCopy()
+		n.Spec.Taints = c.claimOf(n.Name).Spec.Taints
+		out.Nodes = append(out.Nodes, n)
+	}
+	return &out
+}
+
+// orderedPools lists the pools as Karpenter's provisioner hands them on, static ones left out.
 func (c *Case) orderedPools() []*v1.NodePool {
 	list := &v1.NodePoolList{}
 	for _, p := range c.Pools {
-		list.Items = append(list.Items, *p)
+		if p.Spec.Replicas == nil {
+			list.Items = append(list.Items, *p)
+		}
 	}
 	return orderByWeight(list)
 }
 
-// Outcome is what one side made of a case.
-type Outcome struct {
-	Nodes    int
-	Price    float64
-	Unplaced int
-	Reasons  map[string]error
-	Time     time.Duration
-	CPU      time.Duration // of all threads, the garbage collector included
-}
-
-// Karpenter runs Karpenter's scheduler on the case, with one worker as in its
-// default deployment.
-func (c *Case) Karpenter() (Outcome, error) {
+// Karpenter is what Karpenter's scheduler makes of the case, with one worker as
+// in its default deployment.
+func (c *Case) Karpenter() (solver.Plan, error) {
 	opts := []scheduling.Options{scheduling.NumConcurrentReconciles(1)}
 	if c.IgnorePreferences {
 		opts = append(opts, scheduling.IgnorePreferences)
 	}
 	w, err := c.newWorld(nil, opts...)
 	if err != nil {
-		return Outcome{}, err
+		return solver.Plan{}, err
 	}
-	start, cpu := time.Now(), cpuTime()
 	s := scheduling.NewScheduler(w.ctx, w.client, c.orderedPools(), w.cluster, w.nodes, w.topology, w.types, c.DaemonSets,
-		events.NewRecorder(&record.FakeRecorder{}), clock.RealClock{}, nil, nil, opts...)
+		events.NewRecorder(&record.FakeRecorder{}), clock.RealClock{}, w.volumes, nil, opts...)
 	res, err := s.Solve(w.ctx, w.pods)
-	out := Outcome{Nodes: len(res.NewNodeClaims), Unplaced: len(res.PodErrors), Time: time.Since(start), CPU: cpuTime() - cpu, Reasons: map[string]error{}}
-	for p, e := range res.PodErrors {
-		out.Reasons[p.Namespace+"/"+p.Name] = e
+	if err != nil {
+		return solver.Plan{}, fmt.Errorf("running Karpenter's scheduler: %w", err)
+	}
+	var plan solver.Plan
+	for _, n := range res.ExistingNodes {
+		plan.Placements = append(plan.Placements, solver.Placement{Node: n.Name(), Pods: n.Pods})
 	}
 	for _, n := range res.NewNodeClaims {
-		out.Price += cheapest(n)
+		claim := claimOf(n)
+		if _, o := c.offering(&claim); o != nil && o.CapacityType() == v1.CapacityTypeReserved {
+			claim.Cheapest.Reservation = o.ReservationID()
+		}
+		plan.Claims = append(plan.Claims, claim)
 	}
-	return out, err
+	for p := range res.PodErrors {
+		plan.Unplaced = append(plan.Unplaced, solver.Unplaced{Pod: p})
+	}
+	return plan, nil
 }
 
-// cheapest is the price of a NodeClaim when the lowest-price strategy launches it.
-func cheapest(n *scheduling.NodeClaim) float64 {
-	price := math.Inf(1)
+// claimOf puts a claim of Karpenter's into the solver's terms, without the labels that every node of its pool gets.
+func claimOf(n *scheduling.NodeClaim) solver.Claim {
+	l := launched(n)
+	out := solver.Claim{Pool: l.Pool, Pods: n.Pods, Cheapest: solver.Choice{Type: l.Type, Zone: l.Zone, CapacityType: l.CapacityType, Price: l.Price}}
 	for _, t := range n.InstanceTypeOptions {
-		for _, o := range t.Offerings.Available().Compatible(n.Requirements) {
-			price = min(price, o.Price)
+		out.Types = append(out.Types, t.Name)
+	}
+	for _, r := range n.Requirements.NodeSelectorRequirements() {
+		if _, ok := n.Labels[r.Key]; !ok && r.Key != v1.NodeRegisteredLabelKey && r.Key != v1.NodeInitializedLabelKey {
+			out.Requirements = append(out.Requirements, picture.Requirement(r))
 		}
 	}
-	return price
+	return out
 }
 
 // cpuTime is what the process has used: on a busy machine it says more than the

@@ -46,11 +46,15 @@ func (o *objects) add(object client.Object) {
 	}
 }
 
-// Get copies the object into out.
+// Get copies the object into out. Objects without a namespace are found in any, as the API server does.
 func (o *objects) Get(_ context.Context, key client.ObjectKey, out client.Object, _ ...client.GetOption) error {
 	t := reflect.TypeOf(out).Elem()
 	if k := o.kinds[t]; k != nil {
-		if found, ok := k.byKey[key]; ok {
+		found, ok := k.byKey[key]
+		if !ok {
+			found, ok = k.byKey[client.ObjectKey{Name: key.Name}]
+		}
+		if ok {
 			reflect.ValueOf(out).Elem().Set(reflect.ValueOf(found.DeepCopyObject()).Elem())
 			return nil
 		}

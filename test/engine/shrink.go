@@ -1,5 +1,11 @@
 package engine
 
+import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
 // Shrink leaves out of a case what it does not need to fail, so that a person
 // can look at it.
 func Shrink(c *Case, fails func(*Case) bool) *Case {
@@ -7,20 +13,20 @@ func Shrink(c *Case, fails func(*Case) bool) *Case {
 		smaller = false
 		smaller = shrinkList(&c, func(c *Case) int { return len(c.Pods) }, func(c *Case, i int) { c.Pods = without(c.Pods, i) }, fails) || smaller
 		smaller = shrinkList(&c, func(c *Case) int { return len(c.Bound) }, func(c *Case, i int) { c.Bound = without(c.Bound, i) }, fails) || smaller
-		smaller = shrinkList(&c, func(c *Case) int { return len(c.Nodes) }, func(c *Case, i int) {
-			name := c.Nodes[i].Name
-			c.Nodes = without(c.Nodes, i)
-			for j := len(c.Bound) - 1; j >= 0; j-- {
-				if c.Bound[j].Spec.NodeName == name {
-					c.Bound = without(c.Bound, j)
-				}
-			}
-		}, fails) || smaller
+		smaller = shrinkList(&c, func(c *Case) int { return len(c.Claims) }, (*Case).removeClaim, fails) || smaller
 		smaller = shrinkList(&c, func(c *Case) int { return len(c.Pools) }, func(c *Case, i int) { c.Pools = without(c.Pools, i) }, fails) || smaller
 		smaller = shrinkList(&c, func(c *Case) int { return len(c.DaemonSets) }, func(c *Case, i int) { c.DaemonSets = without(c.DaemonSets, i) }, fails) || smaller
 		smaller = shrinkList(&c, func(c *Case) int { return len(c.Types) }, func(c *Case, i int) { c.Types = without(c.Types, i) }, fails) || smaller
 	}
 	return c
+}
+
+// removeClaim takes a claim, its node and the pods on it out of a case.
+func (c *Case) removeClaim(i int) {
+	name := c.Claims[i].Status.NodeName
+	c.Claims = without(c.Claims, i)
+	c.Nodes = slices.DeleteFunc(slices.Clone(c.Nodes), func(n *corev1.Node) bool { return n.Name == name })
+	c.Bound = slices.DeleteFunc(slices.Clone(c.Bound), func(p *corev1.Pod) bool { return p.Spec.NodeName == name })
 }
 
 func shrinkList(c **Case, size func(*Case) int, remove func(*Case, int), fails func(*Case) bool) bool {
