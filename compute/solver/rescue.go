@@ -55,7 +55,7 @@ func (p *problem) rescue(plan Plan) Plan {
 		if len(more) == 0 {
 			break
 		}
-		late = append(more, slices.DeleteFunc(late, func(first *Pod) bool { return slices.Contains(more, first) })...)
+		late = append(more, slices.DeleteFunc(slices.Clone(late), func(first *Pod) bool { return slices.Contains(more, first) })...)
 	}
 	if strained != nil && slices.Compare(fewest, least) < 0 {
 		q := p.try(*strained)
