@@ -112,14 +112,33 @@ func appendPins(b []byte, pins []int) []byte {
 
 // choose finds a domain for each key of the class, if possible where limits and reservations still allow a node.
 func (p *problem) choose(c *class) (pins []int, ok bool) {
-	first := func(found []int) bool {
-		pins = found
-		return true
+	for _, may := range []func(*item) bool{p.opens, func(*item) bool { return true }} {
+		if p.anyDomains(c, func(found []int) bool {
+			pins = found
+			return may(p.itemOf(c, found))
+		}) {
+			return pins, true
+		}
 	}
-	ok = p.combine(c, make([]int, 0, len(c.keys)), func(found []int) bool {
-		return p.opens(p.itemOf(c, found)) && first(found)
-	})
-	return pins, ok || p.combine(c, make([]int, 0, len(c.keys)), first)
+	return nil, false
+}
+
+// anyDomains calls use with each combination of domains that the rules of the class allow until it says yes, those last in
+// which the class does without one that every node has.
+func (p *problem) anyDomains(c *class, use func([]int) bool) bool {
+	room := make([]int, 0, len(c.keys))
+	return p.combine(c, room, func(pins []int) bool { return p.decided(c, pins) && use(pins) }) ||
+		p.combine(c, room, func(pins []int) bool { return !p.decided(c, pins) && use(pins) })
+}
+
+// decided tells whether domains leave none open that every node has.
+func (p *problem) decided(c *class, pins []int) bool {
+	for i, d := range pins {
+		if d == noDomain && p.wellKnown(c.keys[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 // opens tells whether limits and reservations left a node for an item when the round began.

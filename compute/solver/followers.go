@@ -210,7 +210,7 @@ func (p *problem) openFor(c *class) bool {
 			return false
 		}
 	}
-	return p.combine(c, make([]int, 0, len(c.keys)), func(pins []int) bool { return p.openIn(p.itemOf(c, pins)) })
+	return p.anyDomains(c, func(pins []int) bool { return p.openIn(p.itemOf(c, pins)) })
 }
 
 // openIn opens a node for the next pod of an item in the first pool whose limits allow it.

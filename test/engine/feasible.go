@@ -68,18 +68,32 @@ func (c *Case) Check(plan solver.Plan) error {
 	}
 	hard := c.HardOnly()
 	// Where one order does not work, those that were refused go first in the
-	// next, those most often before the others, and those in their way last; the last order is by size, in which both sides decide.
-	rank := map[string]int{} // pod -> higher goes first
-	for i := 1; ; i++ {
-		left, err := hard.tryOrder(nodes, target, rank, i == ordersTried)
-		if err == nil || left == nil || i == ordersTried {
-			return err
+	// next, those most often before the others, and those in their way last: all
+	// of them, or first one by one; the last order is by size, in which both
+	// sides decide.
+	var err error
+	for _, all := range []bool{true, false} {
+		rank := map[string]int{} // pod -> higher goes first
+		for i := 1; i <= ordersTried; i++ {
+			var left []*corev1.Pod
+			if left, err = hard.tryOrder(nodes, target, rank, all && i == ordersTried); err == nil || left == nil {
+				return err
+			}
+			hard.reorder(left, rank, labelsOn, all)
 		}
-		for _, p := range left {
-			rank[p.Name]++
-			for _, q := range hard.toPlace() {
-				if inTheWay(p, q, labelsOn) {
-					rank[q.Name]--
+	}
+	return err
+}
+
+// reorder lets pods that were refused go earlier, and those in their way later.
+func (c *Case) reorder(refused []*corev1.Pod, rank map[string]int, labelsOn func(*corev1.Pod) map[string]string, all bool) {
+	for _, p := range refused {
+		rank[p.Name]++
+		for _, q := range c.toPlace() {
+			if inTheWay(p, q, labelsOn) && (all || rank[q.Name] >= 0) {
+				rank[q.Name]--
+				if !all {
+					break
 				}
 			}
 		}
@@ -173,6 +187,11 @@ func (w *world) place(target map[string]string, existing map[string]*scheduling.
 // put tries the alternatives of the pod's node affinity and of its volumes in
 // turn, since Karpenter tells of the last one only.
 func (w *world) put(p *corev1.Pod, n *scheduling.ExistingNode) error {
+	for _, s := range p.Spec.TopologySpreadConstraints {
+		if _, ok := n.Labels()[s.TopologyKey]; !ok && s.TopologyKey != corev1.LabelHostname {
+			return fmt.Errorf("the node has no label %s", s.TopologyKey) // where others exclude values, Karpenter thinks that it has
+		}
+	}
 	volumes, err := requirements.GetVolumes(w.ctx, w.client, p)
 	if err != nil {
 		return fmt.Errorf("reading volumes: %w", err)
@@ -182,7 +201,11 @@ func (w *world) put(p *corev1.Pod, n *scheduling.ExistingNode) error {
 		if err := w.topology.Update(w.ctx, p); err != nil {
 			return fmt.Errorf("counting: %w", err)
 		}
-		for _, data := range w.dataOf(alternative) {
+		all := w.dataOf(alternative)
+		if len(alternatives(p)) > 1 {
+			all = append(all, w.openTo(alternative)...)
+		}
+		for _, data := range all {
 			updated, _, err := n.CanAdd(w.ctx, p, data, volumes, nil)
 			if err == nil {
 				n.Add(w.ctx, p, data, updated, volumes, nil)
@@ -197,6 +220,16 @@ func (w *world) put(p *corev1.Pod, n *scheduling.ExistingNode) error {
 // force puts a pod on a node unasked.
 func (w *world) force(p *corev1.Pod, n *scheduling.ExistingNode) {
 	n.Add(w.ctx, p, w.dataOf(p)[0], requirements.NewLabelRequirements(n.Labels()), nil, nil)
+}
+
+// openTo is the same with domains counted as if the node selector alone said where
+// the pod may be: kube-scheduler counts those of all alternatives.
+func (w *world) openTo(p *corev1.Pod) []*scheduling.PodData {
+	out := w.dataOf(p)
+	for _, data := range out {
+		data.StrictRequirements = requirements.NewLabelRequirements(p.Spec.NodeSelector)
+	}
+	return out
 }
 
 // dataOf is what Karpenter keeps of a pod, for each alternative of its volumes.

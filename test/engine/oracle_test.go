@@ -3,6 +3,7 @@ package engine
 import (
 	"flag"
 	"fmt"
+	"iter"
 	"os"
 	"slices"
 	"strings"
@@ -29,11 +30,25 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// generated makes cases from the first seed on until there are enough that both
+// sides see alike: four in five.
+func generated() iter.Seq[*Case] {
+	return func(yield func(*Case) bool) {
+		for i, n := *seed, 0; n < *cases; i++ {
+			if c := Generate(i); c.comparable() {
+				n++
+				if !yield(c) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // Every pod that the solver places is where Karpenter's rules allow it.
 func TestPlacementsAreAllowed(t *testing.T) {
 	failures := 0
-	for i := range *cases {
-		c := Generate(*seed + uint64(i))
+	for c := range generated() {
 		fails := func(c *Case) bool { return c.comparable() && c.Check(solver.Solve(c.Snapshot())) != nil }
 		if fails(c) {
 			failures++
@@ -47,12 +62,12 @@ func TestPlacementsAreAllowed(t *testing.T) {
 }
 
 // The solver leaves out no more pods than Karpenter does where Karpenter's plan
-// is allowed by its own rules, but for one case in five hundred: DIFFERENCES.md
+// is allowed by its own rules, but for one case in seven hundred: DIFFERENCES.md
 // says which those are. Run with -v to see them.
 func TestNoPodIsLeftOutThatKarpenterPlaces(t *testing.T) {
 	failures := 0
-	for i := range *cases {
-		c := Generate(*seed + uint64(i)).HardOnly()
+	for c := range generated() {
+		c = c.HardOnly()
 		if !c.leavesOutMore() {
 			continue
 		}
@@ -63,7 +78,7 @@ func TestNoPodIsLeftOutThatKarpenterPlaces(t *testing.T) {
 		plan := solver.Solve(c.Snapshot())
 		t.Logf("%s: the solver leaves out %d: %s %+v\n%s", c.Name, len(plan.Unplaced), plan.Unplaced[0].Pod.Name, plan.Unplaced[0].Reasons, c)
 	}
-	if most := *cases / 500; failures > most {
+	if most := *cases / 700; failures > most {
 		t.Errorf("%d of %d cases, at most %d are expected", failures, *cases, most)
 	}
 }
