@@ -5,6 +5,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	v1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 	"sigs.k8s.io/karpenter/pkg/cloudprovider"
@@ -95,41 +96,65 @@ func (c *Case) staying() []*v1.NodeClaim {
 	return slices.DeleteFunc(slices.Clone(c.Claims), func(n *v1.NodeClaim) bool { return !n.DeletionTimestamp.IsZero() })
 }
 
+// domainKeys are the keys whose domains instance types define.
+var domainKeys = []string{corev1.LabelTopologyZone, v1.CapacityTypeLabelKey}
+
 // comparable tells whether both sides see the same domains: those of nodes are
 // some that a pool could make, which Karpenter's anti-affinity does not see
-// otherwise, and what types and pools list can be had in some offering.
+// otherwise, and what is listed for a pool can be had.
 func (c *Case) comparable() bool {
-	keys := []string{corev1.LabelTopologyZone, v1.CapacityTypeLabelKey}
-	known, listed := map[string]bool{}, map[string]bool{}
+	anywhere := map[string]bool{}
 	for _, p := range c.orderedPools() {
-		reqs := scheduling.NewNodeSelectorRequirementsWithMinValues(p.Spec.Template.Spec.Requirements...)
-		for _, t := range c.Types {
-			for _, key := range keys {
-				for _, v := range t.Requirements.Get(key).Values() {
-					listed[key+v] = listed[key+v] || reqs.Get(key).Has(v)
-				}
+		listed, known := c.domainsOf(p)
+		for domain := range listed {
+			if !known[domain] {
+				return false
 			}
-			for _, o := range t.Offerings {
-				if !o.Available || !reqs.IsCompatible(t.Requirements, scheduling.AllowUndefinedWellKnownLabels) || !reqs.IsCompatible(o.Requirements, scheduling.AllowUndefinedWellKnownLabels) {
-					continue
-				}
-				for _, key := range keys {
-					known[key+o.Requirements.Get(key).Any()] = true
-				}
-			}
+			anywhere[domain] = true
 		}
 	}
 	for _, n := range c.Claims {
-		for _, key := range keys {
-			listed[key+n.Labels[key]] = true
-		}
-	}
-	for domain, ok := range listed {
-		if ok && !known[domain] {
-			return false
+		for _, key := range domainKeys {
+			if !anywhere[key+n.Labels[key]] {
+				return false
+			}
 		}
 	}
 	return true
+}
+
+// domainsOf lists the domains that instance types name for a pool, and those that
+// its nodes can be in.
+func (c *Case) domainsOf(p *v1.NodePool) (listed, known map[string]bool) {
+	reqs := scheduling.NewNodeSelectorRequirementsWithMinValues(p.Spec.Template.Spec.Requirements...)
+	listed, known = map[string]bool{}, map[string]bool{}
+	types := map[string]map[string]bool{} // by domain
+	for _, t := range c.Types {
+		for _, key := range domainKeys {
+			for _, v := range t.Requirements.Get(key).Values() {
+				if reqs.Get(key).Has(v) {
+					listed[key+v] = true
+				}
+			}
+		}
+		if !reqs.IsCompatible(t.Requirements, scheduling.AllowUndefinedWellKnownLabels) {
+			continue
+		}
+		for _, o := range t.Offerings {
+			if !o.Available || !reqs.IsCompatible(o.Requirements, scheduling.AllowUndefinedWellKnownLabels) {
+				continue
+			}
+			for _, key := range domainKeys {
+				domain := key + o.Requirements.Get(key).Any()
+				if types[domain] == nil {
+					types[domain] = map[string]bool{}
+				}
+				types[domain][t.Name] = true
+				known[domain] = len(types[domain]) >= ptr.Deref(reqs.Get(corev1.LabelInstanceTypeStable).MinValues, 1)
+			}
+		}
+	}
+	return listed, known
 }
 
 // register tells Karpenter's topology of the domains of nodes. It knows those of

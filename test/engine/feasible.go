@@ -88,7 +88,9 @@ func (c *Case) Check(plan solver.Plan) error {
 // reorder lets pods that were refused go earlier, and those in their way later.
 func (c *Case) reorder(refused []*corev1.Pod, rank map[string]int, labelsOn func(*corev1.Pod) map[string]string, all bool) {
 	for _, p := range refused {
-		rank[p.Name]++
+		if !slices.ContainsFunc(refused, func(o *corev1.Pod) bool { return o != p && inTheWay(o, p, labelsOn) }) {
+			rank[p.Name]++
+		}
 		for _, q := range c.toPlace() {
 			if inTheWay(p, q, labelsOn) && (all || rank[q.Name] >= 0) {
 				rank[q.Name]--
