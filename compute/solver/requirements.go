@@ -84,6 +84,11 @@ func (c conditions) accepts(o conditions, undefined func(string) bool) (key stri
 
 func noneUndefined(string) bool { return false }
 
+// impossible tells whether no node meets the conditions.
+func (c conditions) impossible() bool {
+	return slices.ContainsFunc(c, func(x condition) bool { return x.set.impossible })
+}
+
 // podAlternatives lists what a node must be, as alternatives: the terms of the
 // required node affinity, each with the node selector. The order is the pod's.
 func podAlternatives(pod *corev1.Pod) []conditions {

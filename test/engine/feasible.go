@@ -250,13 +250,12 @@ func (w *world) dataOf(p *corev1.Pod) []*scheduling.PodData {
 	return out
 }
 
-var unknown = regexp.MustCompile(`pod anti-affinity, key=.*\(counts = (.*), podDomains = .*, nodeDomains = .* In \[([^ ]*)\]`)
+var unknown = regexp.MustCompile(`(?:pod anti-affinity|topology spread), key=.*\(counts = (.*), podDomains = .*, nodeDomains = .* In \[([^ ]*)\]`)
 
-// unknownDomain tells whether anti-affinity refused a pod because it does not
-// know the domain, which Karpenter takes for full.
+// unknownDomain tells whether a rule refused a pod because it does not know the
+// domain of a node, which Karpenter takes for full.
 func unknownDomain(err error) bool {
-	m := unknown.FindStringSubmatch(err.Error())
-	return m != nil && !strings.Contains(m[1], m[2])
+	return slices.ContainsFunc(unknown.FindAllStringSubmatch(err.Error(), -1), func(m []string) bool { return !strings.Contains(m[1], m[2]) })
 }
 
 // alternatives are copies of a pod with one term of its node affinity each.
