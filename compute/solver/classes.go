@@ -239,9 +239,6 @@ func (k *classifier) newRule(pod *Pod) *placeRule {
 				both = append(both, a.with(conditionsOf(v, nil)))
 			}
 		}
-		if possible := slices.DeleteFunc(slices.Clone(both), conditions.impossible); len(possible) > 0 {
-			both = possible
-		}
 		r.alternatives = both
 	}
 	if a := pod.Spec.Affinity; a != nil && a.NodeAffinity != nil && !k.p.s.Options.IgnorePreferences {

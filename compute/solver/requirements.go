@@ -73,6 +73,8 @@ func (c conditions) accepts(o conditions, undefined func(string) bool) (key stri
 	for _, x := range o {
 		mine, defined := c.get(x.key)
 		switch {
+		case x.set.impossible:
+			return x.key, false
 		case defined && !mine.compatible(x.set):
 			return x.key, false
 		case !defined && !x.set.negative() && !undefined(x.key):
@@ -83,11 +85,6 @@ func (c conditions) accepts(o conditions, undefined func(string) bool) (key stri
 }
 
 func noneUndefined(string) bool { return false }
-
-// impossible tells whether no node meets the conditions.
-func (c conditions) impossible() bool {
-	return slices.ContainsFunc(c, func(x condition) bool { return x.set.impossible })
-}
 
 // podAlternatives lists what a node must be, as alternatives: the terms of the
 // required node affinity, each with the node selector. The order is the pod's.

@@ -243,9 +243,9 @@ func (w *world) dataOf(p *corev1.Pod) []*scheduling.PodData {
 	}
 	var out []*scheduling.PodData
 	for _, v := range w.volumes[p.UID] {
-		one := data
-		one.VolumeRequirements = []requirements.Requirements{v}
-		out = append(out, &one)
+		each := data
+		each.VolumeRequirements = []requirements.Requirements{v}
+		out = append(out, &each)
 	}
 	return out
 }
