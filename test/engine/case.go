@@ -27,8 +27,6 @@ type Case struct {
 	DaemonSets []*corev1.Pod
 	Namespaces []*corev1.Namespace
 	Storage    []client.Object // claims, volumes, storage classes, CSINodes
-	// IgnorePreferences leaves soft constraints out on both sides.
-	IgnorePreferences bool
 }
 
 // Snapshot is the case as the solver takes it, by way of the controllers' picture.
@@ -42,7 +40,7 @@ func (c *Case) Snapshot() solver.Snapshot {
 		types[i] = state.InstanceType(t)
 	}
 	s, _ := picture.Snapshot(state.Question{Pods: c.Pods, Types: func(*v1.NodePool) []*solver.InstanceType { return types },
-		Movable: func(*corev1.Pod) bool { return true }, Options: solver.Options{IgnorePreferences: c.IgnorePreferences}})
+		Movable: func(*corev1.Pod) bool { return true }})
 	return s
 }
 

@@ -3,18 +3,12 @@ package engine
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"reflect"
-	"regexp"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	v1 "sigs.k8s.io/karpenter/pkg/apis/v1"
-	"sigs.k8s.io/karpenter/pkg/cloudprovider"
 	"sigs.k8s.io/karpenter/pkg/controllers/provisioning/scheduling"
 	"sigs.k8s.io/karpenter/pkg/controllers/state"
 	requirements "sigs.k8s.io/karpenter/pkg/scheduling"
@@ -22,8 +16,6 @@ import (
 
 	"github.com/automode-dev/automode/compute/solver"
 )
-
-var one = resource.NewQuantity(1, resource.DecimalSI)
 
 // Check asks Karpenter's own rules whether every placement of a plan is
 // allowed: the planned nodes are made real nodes, and each pod is put where the
@@ -186,219 +178,6 @@ func (w *world) place(target map[string]string, existing map[string]*scheduling.
 	return nil, nil
 }
 
-// put tries the alternatives of the pod's node affinity and of its volumes in
-// turn, since Karpenter tells of the last one only.
-func (w *world) put(p *corev1.Pod, n *scheduling.ExistingNode) error {
-	for _, s := range p.Spec.TopologySpreadConstraints {
-		if _, ok := n.Labels()[s.TopologyKey]; !ok && s.TopologyKey != corev1.LabelHostname {
-			return fmt.Errorf("the node has no label %s", s.TopologyKey) // where others exclude values, Karpenter thinks that it has
-		}
-	}
-	volumes, err := requirements.GetVolumes(w.ctx, w.client, p)
-	if err != nil {
-		return fmt.Errorf("reading volumes: %w", err)
-	}
-	var errs []error
-	for _, alternative := range alternatives(p) {
-		if err := w.topology.Update(w.ctx, p); err != nil {
-			return fmt.Errorf("counting: %w", err)
-		}
-		all := w.dataOf(alternative)
-		if len(alternatives(p)) > 1 {
-			all = append(all, w.openTo(alternative)...)
-		}
-		for _, data := range all {
-			updated, _, err := n.CanAdd(w.ctx, p, data, volumes, nil)
-			if err == nil {
-				n.Add(w.ctx, p, data, updated, volumes, nil)
-				return nil
-			}
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// force puts a pod on a node unasked.
-func (w *world) force(p *corev1.Pod, n *scheduling.ExistingNode) {
-	n.Add(w.ctx, p, w.dataOf(p)[0], requirements.NewLabelRequirements(n.Labels()), nil, nil)
-}
-
-// openTo is the same with domains counted as if the node selector alone said where
-// the pod may be: kube-scheduler counts those of all alternatives.
-func (w *world) openTo(p *corev1.Pod) []*scheduling.PodData {
-	out := w.dataOf(p)
-	for _, data := range out {
-		data.StrictRequirements = requirements.NewLabelRequirements(p.Spec.NodeSelector)
-	}
-	return out
-}
-
-// dataOf is what Karpenter keeps of a pod, for each alternative of its volumes.
-func (w *world) dataOf(p *corev1.Pod) []*scheduling.PodData {
-	reqs := requirements.NewStrictPodRequirements(p)
-	data := scheduling.PodData{Requests: resources.RequestsForPods(p), Requirements: reqs, StrictRequirements: reqs}
-	if len(w.volumes[p.UID]) == 0 {
-		return []*scheduling.PodData{&data}
-	}
-	var out []*scheduling.PodData
-	for _, v := range w.volumes[p.UID] {
-		each := data
-		each.VolumeRequirements = []requirements.Requirements{v}
-		out = append(out, &each)
-	}
-	return out
-}
-
-var unknown = regexp.MustCompile(`(?:pod anti-affinity|topology spread), key=.*\(counts = (.*), podDomains = .*, nodeDomains = .* In \[([^ ]*)\]`)
-
-// unknownDomain tells whether a rule refused a pod because it does not know the
-// domain of a node, which Karpenter takes for full.
-func unknownDomain(err error) bool {
-	return slices.ContainsFunc(unknown.FindAllStringSubmatch(err.Error(), -1), func(m []string) bool { return !strings.Contains(m[1], m[2]) })
-}
-
-// alternatives are copies of a pod with one term of its node affinity each.
-func alternatives(p *corev1.Pod) []*corev1.Pod {
-	a := p.Spec.Affinity
-	if a == nil || a.NodeAffinity == nil || a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution == nil {
-		return []*corev1.Pod{p}
-	}
-	var out []*corev1.Pod
-	for _, term := range a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms {
-		q := p.DeepCopy()
-		q.Spec.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms = []corev1.NodeSelectorTerm{term}
-		out = append(out, q)
-	}
-	return out
-}
-
-// HardOnly is the case without soft constraints. Karpenter drops them one by
-// one, and then forgets what it has counted for the pod's other rules.
-func (c *Case) HardOnly() *Case {
-	hard := *c
-	hard.Pods, hard.Bound = nil, nil
-	for _, p := range c.Pods {
-		hard.Pods = append(hard.Pods, withoutSoft(p))
-	}
-	for _, p := range c.Bound {
-		hard.Bound = append(hard.Bound, withoutSoft(p))
-	}
-	return &hard
-}
-
-func withoutSoft(p *corev1.Pod) *corev1.Pod {
-	p = p.DeepCopy()
-	if a := p.Spec.Affinity; a != nil {
-		if a.NodeAffinity != nil {
-			a.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution = nil
-		}
-		if a.PodAffinity != nil {
-			a.PodAffinity.PreferredDuringSchedulingIgnoredDuringExecution = nil
-		}
-		if a.PodAntiAffinity != nil {
-			a.PodAntiAffinity.PreferredDuringSchedulingIgnoredDuringExecution = nil
-		}
-	}
-	var spreads []corev1.TopologySpreadConstraint
-	for _, s := range p.Spec.TopologySpreadConstraints {
-		if s.WhenUnsatisfiable == corev1.DoNotSchedule {
-			spreads = append(spreads, ofItsOwn(s))
-		}
-	}
-	p.Spec.TopologySpreadConstraints = spreads
-	p.Spec.Tolerations = append(p.Spec.Tolerations, corev1.Toleration{Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectPreferNoSchedule})
-	return p
-}
-
-// ofItsOwn makes spreads differ to Karpenter that differ in minDomains only: by
-// a condition that all pods meet. The selector belongs to a copy.
-func ofItsOwn(s corev1.TopologySpreadConstraint) corev1.TopologySpreadConstraint {
-	if s.MinDomains != nil {
-		s.LabelSelector.MatchExpressions = append(s.LabelSelector.MatchExpressions,
-			metav1.LabelSelectorRequirement{Key: fmt.Sprintf("min-domains-%d", *s.MinDomains), Operator: metav1.LabelSelectorOpDoesNotExist})
-	}
-	return s
-}
-
-// nodeFor makes the node that a claim's cheapest choice would become.
-func (c *Case) nodeFor(claim *solver.Claim, i int) (*corev1.Node, error) {
-	pool := c.pool(claim.Pool)
-	t, o := c.offering(claim)
-	if pool == nil || pool.Spec.Replicas != nil || o == nil {
-		return nil, fmt.Errorf("claim %d: no pool %q that gets nodes, or no offering %+v", i, claim.Pool, claim.Cheapest)
-	}
-	name := fmt.Sprintf("planned-%d", i)
-	labels := labelsOf(t, o)
-	maps.Copy(labels, pool.Spec.Template.Labels)
-	for _, r := range claim.Requirements {
-		if r.Operator == corev1.NodeSelectorOpIn && !defines(pool, r.Key) {
-			return nil, fmt.Errorf("claim %d: pool %s does not define label %s", i, pool.Name, r.Key)
-		}
-		c.settle(labels, r.Key, r.Operator, r.Values)
-	}
-	for _, r := range pool.Spec.Template.Spec.Requirements {
-		c.settle(labels, r.Key, r.Operator, r.Values)
-	}
-	maps.Copy(labels, map[string]string{corev1.LabelHostname: name, v1.NodePoolLabelKey: pool.Name, v1.NodeRegisteredLabelKey: "true", v1.NodeInitializedLabelKey: "true"})
-	if requirements.NewLabelRequirements(labels).Compatible(requirements.NewNodeSelectorRequirementsWithMinValues(pool.Spec.Template.Spec.Requirements...)) != nil {
-		return nil, fmt.Errorf("claim %d: %s does not meet the requirements of pool %s", i, claim.Cheapest.Type, pool.Name)
-	}
-	n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}, Spec: corev1.NodeSpec{ProviderID: "test:///" + name, Taints: pool.Spec.Template.Spec.Taints}}
-	n.Status.Allocatable, n.Status.Capacity = t.Allocatable(), t.Capacity
-	return n, nil
-}
-
-// defines tells whether nodes of a pool may have a label.
-func defines(p *v1.NodePool, key string) bool {
-	_, ok := p.Spec.Template.Labels[key]
-	return ok || v1.WellKnownLabels.Has(key) || slices.ContainsFunc(p.Spec.Template.Spec.Requirements,
-		func(r v1.NodeSelectorRequirementWithMinValues) bool { return r.Key == key })
-}
-
-// settle gives a label that is still open a value that a requirement allows;
-// where any would do, one that pods select, since both sides count on that.
-func (c *Case) settle(labels map[string]string, key string, op corev1.NodeSelectorOperator, values []string) {
-	if _, ok := labels[key]; ok {
-		return
-	}
-	switch op {
-	case corev1.NodeSelectorOpIn, solver.OpGte, solver.OpLte:
-		labels[key] = values[0]
-	case corev1.NodeSelectorOpExists, corev1.NodeSelectorOpNotIn:
-		labels[key] = "5"
-		for _, p := range c.Pods {
-			if v, ok := p.Spec.NodeSelector[key]; ok && (op == corev1.NodeSelectorOpExists || !slices.Contains(values, v)) {
-				labels[key] = v
-				return
-			}
-		}
-	}
-}
-
-func (c *Case) pool(name string) *v1.NodePool {
-	for _, p := range c.Pools {
-		if p.Name == name {
-			return p
-		}
-	}
-	return nil
-}
-
-func (c *Case) offering(claim *solver.Claim) (*cloudprovider.InstanceType, *cloudprovider.Offering) {
-	for _, t := range c.Types {
-		if t.Name != claim.Cheapest.Type {
-			continue
-		}
-		for _, o := range t.Offerings {
-			if o.Available && o.Zone() == claim.Cheapest.Zone && o.CapacityType() == claim.Cheapest.CapacityType && o.Price == claim.Cheapest.Price {
-				return t, o
-			}
-		}
-	}
-	return nil, nil
-}
-
 // daemonsOn is what DaemonSets ask of a node, as Karpenter counts it.
 func (c *Case) daemonsOn(n *state.StateNode) corev1.ResourceList {
 	var pods []*corev1.Pod
@@ -409,54 +188,4 @@ func (c *Case) daemonsOn(n *state.StateNode) corev1.ResourceList {
 		}
 	}
 	return resources.RequestsForPods(pods...)
-}
-
-// checkLimits tells whether the claims, each as the largest of its types, stay
-// within the limits of their pools.
-func (c *Case) checkLimits(plan solver.Plan) error {
-	for _, p := range c.Pools {
-		used := corev1.ResourceList{}
-		if !slices.ContainsFunc(plan.Claims, func(claim solver.Claim) bool { return claim.Pool == p.Name }) {
-			continue
-		}
-		for _, n := range c.staying() {
-			if n.Labels[v1.NodePoolLabelKey] == p.Name {
-				used = resources.Merge(used, n.Status.Capacity, corev1.ResourceList{resources.Node: *one})
-			}
-		}
-		for i := range plan.Claims {
-			if plan.Claims[i].Pool != p.Name {
-				continue
-			}
-			var sizes []corev1.ResourceList
-			for _, t := range c.Types {
-				for _, name := range plan.Claims[i].Types {
-					if t.Name == name {
-						sizes = append(sizes, t.Capacity)
-					}
-				}
-			}
-			used = resources.Merge(used, resources.MaxResources(sizes...), corev1.ResourceList{resources.Node: *one})
-		}
-		for name, limit := range p.Spec.Limits {
-			if u := used[name]; u.Cmp(limit) > 0 {
-				return fmt.Errorf("pool %s: %s of %s is used, the limit is %s", p.Name, u.String(), name, limit.String())
-			}
-		}
-	}
-	return nil
-}
-
-// checkReservations tells whether no more claims use a capacity reservation than it has places.
-func (c *Case) checkReservations(plan solver.Plan) error {
-	used := map[string]int{}
-	for i := range plan.Claims {
-		if id := plan.Claims[i].Cheapest.Reservation; id != "" {
-			used[id]++
-			if _, o := c.offering(&plan.Claims[i]); o != nil && used[id] > o.ReservationCapacity {
-				return fmt.Errorf("reservation %s has %d places, %d claims use it", id, o.ReservationCapacity, used[id])
-			}
-		}
-	}
-	return nil
 }

@@ -109,16 +109,13 @@ func (c *Case) orderedPools() []*v1.NodePool {
 // Karpenter is what Karpenter's scheduler makes of the case, with one worker as
 // in its default deployment.
 func (c *Case) Karpenter() (solver.Plan, error) {
-	opts := []scheduling.Options{scheduling.NumConcurrentReconciles(1)}
-	if c.IgnorePreferences {
-		opts = append(opts, scheduling.IgnorePreferences)
-	}
-	w, err := c.newWorld(nil, opts...)
+	oneWorker := scheduling.NumConcurrentReconciles(1)
+	w, err := c.newWorld(nil, oneWorker)
 	if err != nil {
 		return solver.Plan{}, err
 	}
 	s := scheduling.NewScheduler(w.ctx, w.client, c.orderedPools(), w.cluster, w.nodes, w.topology, w.types, c.DaemonSets,
-		events.NewRecorder(&record.FakeRecorder{}), clock.RealClock{}, w.volumes, nil, opts...)
+		events.NewRecorder(&record.FakeRecorder{}), clock.RealClock{}, w.volumes, nil, oneWorker)
 	res, err := s.Solve(w.ctx, w.pods)
 	if err != nil {
 		return solver.Plan{}, fmt.Errorf("running Karpenter's scheduler: %w", err)
